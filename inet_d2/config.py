@@ -1,0 +1,144 @@
+"""Every configuration key that inet_d2 adds to Detectron2's defaults.
+
+The defaults are the paper's values (He, Zhang, Jia, arXiv 1804.00376) or, where the paper is silent, the reading
+that ``docs/paper_to_code.md`` states. Keys marked "ours" exist because a cold start needs them; at their defaults
+they change nothing.
+"""
+
+from detectron2.config import CfgNode as CN  # noqa: N817  (Detectron2's own idiom)
+
+
+def add_inet_config(cfg: CN) -> None:
+    """Add the keys of inet_d2 to a Detectron2 configuration, in place.
+
+    Call it after ``get_cfg()`` and before ``merge_from_file``.
+
+    Args:
+        cfg: an unfrozen configuration with Detectron2's defaults.
+    """
+    _add_backbone_config(cfg)
+    _add_reid_config(cfg)
+    _add_crop_config(cfg)
+    _add_solver_config(cfg)
+    _add_test_config(cfg)
+
+
+def _add_backbone_config(cfg: CN) -> None:
+    cfg.MODEL.VGG = CN()
+    # Multiplies the channels of every layer (64, 128, 256, 512, 512); paper 1.0.
+    cfg.MODEL.VGG.WIDTH_FACTOR = 1.0
+    # Normalisation after each convolution: "" (paper), "GN", "BN" or "FrozenBN".
+    cfg.MODEL.VGG.NORM = ""
+    # Stride of conv5_3 in pixels: 16 (paper) or 8 (the fourth pooling is left out). Ours.
+    cfg.MODEL.VGG.STRIDE = 16
+    # Keep every batch norm of the model in evaluation mode while training (its affine weights still learn). Ours.
+    cfg.MODEL.HOLD_BATCH_NORM = False
+    # Dropout probability after each fully-connected layer of VGG16BoxHead, in [0, 1); Caffe's VGG16 has 0.5.
+    cfg.MODEL.ROI_BOX_HEAD.DROPOUT = 0.5
+
+
+def _add_reid_config(cfg: CN) -> None:
+    reid = cfg.MODEL.ROI_REID_HEAD = CN()
+    # Length of the embedding (section 3.1).
+    reid.EMBED_DIM = 256
+    # Number of labelled identities of the training set, C; the classifier has C + 1 outputs (section 3.3).
+    reid.NUM_PIDS = 5532
+    # Batch normalisation of the embedding before it is scaled to unit length: "" (paper) or "BN". Ours.
+    reid.NORM = ""
+    # Give the embedding fully-connected layers of its own instead of sharing fc6/fc7 with detection. Ours.
+    reid.SEPARATE_FC = False
+    # A sampled RoI counts as a person for the identity losses and the dictionary at IoU >= PERSON_IOU with its
+    # ground truth, and as background at IoU < BACKGROUND_IOU with every ground truth; between them it is ignored.
+    # Paper: 0.5 for both, nothing is ignored. Other values: ours.
+    reid.PERSON_IOU = 0.5
+    reid.BACKGROUND_IOU = 0.5
+    # Which box a detection's embedding is pooled from: False = the proposal (paper's code base), True = the final box.
+    reid.POOL_FINAL_BOX = False
+
+    # On-line feature dictionary (section 3.2).
+    reid.DICTIONARY = CN()
+    # Entries: 40 x 128 (section 4.3).
+    reid.DICTIONARY.SIZE = 5120
+    # Random background entries stored per image (section 4.1).
+    reid.DICTIONARY.BACKGROUNDS_PER_IMAGE = 5
+    # Store people without identity as negatives (Table 1, "I-Net" against "I-Net w/o unlabeled").
+    reid.DICTIONARY.USE_UNLABELLED = True
+
+    # On-line pairing loss (Eq. 1-4).
+    reid.OLP = CN({"ENABLED": True})
+    reid.OLP.LOSS_WEIGHT = 1.0
+    # Multiplies cosine similarities before the softmax; paper 1.0, 10-16 learns faster.
+    reid.OLP.SCALE = 1.0
+    # Who receives the gradient: "anchor" (Eq. 2-4) or "full" (plain autograd of Eq. 1).
+    reid.OLP.GRADIENT = "anchor"
+
+    # Hard example priority softmax (Eq. 5).
+    reid.HEP = CN({"ENABLED": True})
+    reid.HEP.LOSS_WEIGHT = 1.0
+    # M, classes in the pool (section 3.3).
+    reid.HEP.NUM_CLASSES = 100
+    # Hardest negatives of each subgroup whose classes get priority (section 3.3).
+    reid.HEP.TOP_NEGATIVES = 20
+
+    # Softmax over all C + 1 classes, the alternative of Table 3.
+    reid.SOFTMAX = CN({"ENABLED": False})
+    reid.SOFTMAX.LOSS_WEIGHT = 1.0
+
+    # The classifier behind HEP and SOFTMAX.
+    reid.CLASSIFIER = CN()
+    # Multiplies the logits; paper 1.0.
+    reid.CLASSIFIER.SCALE = 1.0
+    # Use unit-length class weights and no bias, so that logits are cosines. Ours; paper False.
+    reid.CLASSIFIER.COSINE = False
+    # Share of the loss that persons have, in (0, 1); background has the rest. 0 = plain mean over RoIs (Eq. 5). Ours.
+    reid.CLASSIFIER.PERSON_SHARE = 0.0
+
+
+def _add_crop_config(cfg: CN) -> None:
+    # The first stage (meta-architecture "CropReID"): identity learning on person crops of the training frames.
+    crop = cfg.INPUT.PERSON_CROP = CN()
+    # Height and width in pixels that a person's box is resized to.
+    crop.SIZE = (160, 80)
+    # Pixels of real image around the resized box, on each side.
+    crop.CONTEXT = 16
+    # Largest shift and scale change of the box, as a share of its width and height.
+    crop.JITTER = (0.08, 0.05)
+    # Brightness gain is drawn from [1 - GAIN, 1 + GAIN].
+    crop.GAIN = 0.2
+    # Crops per identity in a batch; SOLVER.IMS_PER_BATCH counts crops and must be a multiple of it.
+    crop.PER_IDENTITY = 3
+
+    cfg.MODEL.CROP_REID = CN()
+    # Scale and weights of the two losses of the first stage: identity softmax and in-batch pairs.
+    cfg.MODEL.CROP_REID.SCALE = 10.0
+    cfg.MODEL.CROP_REID.SOFTMAX_WEIGHT = 1.0
+    cfg.MODEL.CROP_REID.PAIR_WEIGHT = 1.0
+
+
+def _add_solver_config(cfg: CN) -> None:
+    # Builder of the training loader, a name in TRAIN_LOADER_REGISTRY: "build_pair_train_loader" or
+    # "build_crop_train_loader".
+    cfg.DATALOADER.TRAIN_LOADER = "build_pair_train_loader"
+    # "SGD" (paper) or "AdamW".
+    cfg.SOLVER.OPTIMIZER = "SGD"
+    # Learning-rate factors of the parts that MODEL.WEIGHTS brings along and of all other parts; paper 1.0. Ours.
+    cfg.SOLVER.LR_FACTOR_PRETRAINED = 1.0
+    cfg.SOLVER.LR_FACTOR_NEW = 1.0
+    # Prefixes of the parameter names that count as pretrained.
+    cfg.SOLVER.PRETRAINED_MODULES = ("backbone", "roi_heads.box_head", "roi_heads.reid_head", "roi_heads.identity")
+
+
+def _add_test_config(cfg: CN) -> None:
+    search = cfg.TEST.SEARCH = CN()
+    # Gallery sizes to report: 50, 100, 500, 1000, 2000, 4000, or 0 for the full gallery. PRW always uses the full one.
+    search.GALLERY_SIZES = (100,)
+    # Detections below this score are neither searched nor counted, in [0, 1].
+    search.SCORE_THRESH = 0.5
+    # "reference" (official walk) or "seqnet"; they differ on six queries of CUHK-SYSU.
+    search.RULES = "reference"
+    # Average precision by "step" sum or by "trapezoid" (publications before 2018).
+    search.AP = "step"
+    # Embed the annotated boxes instead of detections (column "GT" of the paper's Table 1).
+    search.USE_GT_BOXES = False
+    # PRW only: leave the frames of the query's camera out of its gallery.
+    search.CROSS_CAMERA = False
