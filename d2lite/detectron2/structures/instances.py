@@ -1,0 +1,101 @@
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+
+class Instances:
+    """The objects of one image of (height, width): fields of equal length, read and written as attributes.
+
+    Names with a leading underscore are ordinary attributes.
+    """
+
+    def __init__(self, image_size: tuple[int, int], **kwargs: Any) -> None:
+        self._image_size = image_size
+        self._fields: dict[str, Any] = {}
+        for name, value in kwargs.items():
+            self.set(name, value)
+
+    @property
+    def image_size(self) -> tuple[int, int]:
+        return self._image_size
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name.startswith("_"):
+            super().__setattr__(name, value)
+        else:
+            self.set(name, value)
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "_fields" or name not in self._fields:
+            raise AttributeError(f"Cannot find field '{name}' in the given Instances!")
+        return self._fields[name]
+
+    def set(self, name: str, value: Any) -> None:
+        count = len(value)
+        if self._fields:
+            assert count == len(self), (
+                f"Adding a field of length {count} to a Instances of length {len(self)}"
+            )
+        self._fields[name] = value
+
+    def has(self, name: str) -> bool:
+        return name in self._fields
+
+    def get(self, name: str) -> Any:
+        return self._fields[name]
+
+    def remove(self, name: str) -> None:
+        del self._fields[name]
+
+    def get_fields(self) -> dict[str, Any]:
+        """The fields themselves, not a copy."""
+        return self._fields
+
+    def _map(self, change: Callable) -> "Instances":
+        return Instances(self._image_size, **{name: change(value) for name, value in self._fields.items()})
+
+    def to(self, *args: Any, **kwargs: Any) -> "Instances":
+        return self._map(lambda value: value.to(*args, **kwargs) if hasattr(value, "to") else value)
+
+    def __getitem__(self, item: Any) -> "Instances":
+        if type(item) is int:
+            if not -len(self) <= item < len(self):
+                raise IndexError("Instances index out of range!")
+            item = slice(item, None, len(self))
+        return self._map(lambda value: value[item])
+
+    def __len__(self) -> int:
+        for value in self._fields.values():
+            return len(value)
+        raise NotImplementedError("Empty Instances does not support __len__!")
+
+    def __iter__(self) -> Any:
+        raise NotImplementedError("`Instances` object is not iterable!")
+
+    def __repr__(self) -> str:
+        count = len(self) if self._fields else 0
+        return f"Instances(num_instances={count}, image_size={self._image_size}, fields={self._fields})"
+
+    @staticmethod
+    def cat(instance_lists: list["Instances"]) -> "Instances":
+        """Concatenate the fields that the first item has; one item is returned as it is."""
+        first = instance_lists[0]
+        if len(instance_lists) == 1:
+            return first
+        for other in instance_lists[1:]:
+            assert other.image_size == first.image_size, f"{other.image_size} differs from {first.image_size}"
+        lists = {name: [item.get(name) for item in instance_lists] for name in first.get_fields()}
+        return Instances(first.image_size, **{name: _cat(values) for name, values in lists.items()})
+
+
+def _cat(values: list) -> Any:
+    kind = type(values[0])
+    if isinstance(values[0], torch.Tensor):
+        return torch.cat(values)
+    if kind is list:
+        return list(itertools.chain(*values))
+    if hasattr(kind, "cat"):
+        return kind.cat(values)
+    raise ValueError(f"Unsupported type {kind} for concatenation")
