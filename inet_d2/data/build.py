@@ -1,0 +1,233 @@
+"""Loaders: image pairs and person crops for training, test images with query boxes for search."""
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import torch
+from detectron2.config import CfgNode
+from detectron2.data import DatasetCatalog, build_detection_test_loader, build_detection_train_loader
+from detectron2.data.samplers import TrainingSampler
+from detectron2.utils import comm
+from detectron2.utils.registry import Registry
+
+from inet_d2.data.crops import CropDataset, PersonCropMapper
+from inet_d2.data.datasets.builtin import load_protocol
+from inet_d2.data.datasets.protocol import SearchProtocol
+from inet_d2.data.paired_mapper import PairedDatasetMapper
+from inet_d2.data.pairs import PairDataset
+from inet_d2.data.pids import is_labelled
+from inet_d2.data.search_mapper import SearchDatasetMapper
+
+logger = logging.getLogger(__name__)
+
+TRAIN_LOADER_REGISTRY = Registry("TRAIN_LOADER")
+TRAIN_LOADER_REGISTRY.__doc__ = """
+Builders of training loaders, chosen by ``DATALOADER.TRAIN_LOADER``: functions ``f(cfg)`` that return an
+endless iterable of batches, each a flat list of model inputs of length ``SOLVER.IMS_PER_BATCH`` / number of
+processes.
+"""
+
+Record = dict[str, Any]
+ModelInput = dict[str, Any]
+
+
+def flatten_items(items: list[list[ModelInput]]) -> list[ModelInput]:
+    """Join the model inputs of a batch's items, in order; inputs of one item stay together."""
+    return [model_input for item in items for model_input in item]
+
+
+def build_train_loader(cfg: CfgNode) -> Iterable[list[ModelInput]]:
+    """Build the training loader that ``DATALOADER.TRAIN_LOADER`` names.
+
+    Args:
+        cfg: configuration.
+
+    Returns:
+        Endless iterable of batches.
+
+    Raises:
+        ValueError: no loader has this name, or the configuration does not fit the data (see the loaders).
+    """
+    name = cfg.DATALOADER.TRAIN_LOADER
+    if name not in TRAIN_LOADER_REGISTRY:
+        known = ", ".join(sorted(key for key, _ in TRAIN_LOADER_REGISTRY))
+        raise ValueError(
+            f"DATALOADER.TRAIN_LOADER is {name!r}, which is not registered; choose one of: {known}"
+        )
+    return TRAIN_LOADER_REGISTRY.get(name)(cfg)
+
+
+@TRAIN_LOADER_REGISTRY.register()
+def build_pair_train_loader(cfg: CfgNode) -> Iterable[list[ModelInput]]:
+    """Build the loader of the joint stage: batches of same-identity image pairs.
+
+    One dataset item is one pair, so both images of a pair always land in one batch, next to each other, for
+    any number of workers and processes. ``DATALOADER.ASPECT_RATIO_GROUPING`` is ignored for the same reason:
+    grouping sorts single images into batches by shape and would tear pairs apart.
+
+    Args:
+        cfg: configuration; ``SOLVER.IMS_PER_BATCH`` counts images and must be even.
+
+    Returns:
+        Endless iterable of batches, every pair once per epoch; rows 2p and 2p + 1 are pair p.
+
+    Raises:
+        ValueError: not exactly one training set, a batch size that does not fit, ``NUM_PIDS`` that differs
+            from the training set, or no pair at all.
+    """
+    records = _training_records(cfg)
+    dataset = PairDataset(records)
+    logger.info("%s: %d same-identity image pairs", cfg.DATASETS.TRAIN[0], len(dataset))
+    return _build_item_loader(cfg, dataset, PairedDatasetMapper(cfg, is_train=True), images_per_item=2)
+
+
+@TRAIN_LOADER_REGISTRY.register()
+def build_crop_train_loader(cfg: CfgNode) -> Iterable[list[ModelInput]]:
+    """Build the loader of the first stage: batches of person crops, several per identity.
+
+    ``DATALOADER.ASPECT_RATIO_GROUPING`` is ignored: all crops have one size.
+
+    Args:
+        cfg: configuration; ``SOLVER.IMS_PER_BATCH`` counts crops and must be a multiple of
+            ``INPUT.PERSON_CROP.PER_IDENTITY``.
+
+    Returns:
+        Endless iterable of batches, every identity once per epoch; its crops are consecutive rows.
+
+    Raises:
+        ValueError: not exactly one training set, a batch size that does not fit, ``NUM_PIDS`` that differs
+            from the training set, or no labelled person.
+    """
+    records = _training_records(cfg)
+    dataset = CropDataset(records)
+    logger.info(
+        "%s: %d identities, %d boxes to crop, %d boxes without area left out",
+        cfg.DATASETS.TRAIN[0],
+        len(dataset),
+        dataset.num_appearances,
+        dataset.num_dropped_boxes,
+    )
+    images_per_item = cfg.INPUT.PERSON_CROP.PER_IDENTITY
+    return _build_item_loader(
+        cfg, dataset, PersonCropMapper(cfg, is_train=True), images_per_item=images_per_item
+    )
+
+
+def build_search_test_loader(cfg: CfgNode, dataset_name: str) -> Iterable[list[ModelInput]]:
+    """Build the loader of a test set, with the query boxes of its protocol on the images that hold them.
+
+    All gallery sizes of a data set have the same queries, so the first of ``TEST.SEARCH.GALLERY_SIZES`` gives
+    them.
+
+    Args:
+        cfg: configuration.
+        dataset_name: registered name of a test set.
+
+    Returns:
+        Iterable of batches, every image once; see :class:`SearchDatasetMapper`.
+
+    Raises:
+        ValueError: ``GALLERY_SIZES`` is empty, or a query lies outside its image or in an image that the test
+            set lacks.
+    """
+    sizes = cfg.TEST.SEARCH.GALLERY_SIZES
+    if not sizes:
+        raise ValueError("TEST.SEARCH.GALLERY_SIZES is empty; name at least one size (0 is the full gallery)")
+    records = DatasetCatalog.get(dataset_name)
+    protocol = load_protocol(dataset_name, sizes[0])
+    return build_detection_test_loader(
+        attach_query_boxes(records, protocol),
+        mapper=SearchDatasetMapper(cfg),
+        num_workers=cfg.DATALOADER.NUM_WORKERS,
+    )
+
+
+def attach_query_boxes(records: Sequence[Record], protocol: SearchProtocol) -> list[Record]:
+    """Put the query boxes of a protocol on the records of their images.
+
+    Args:
+        records: test records; they are not changed.
+        protocol: its queries are in images of these records.
+
+    Returns:
+        Shallow copies of the records; those of query images have ``query_boxes``, (q, 4) float64 XYXY in the
+        original frame, in the order of ``protocol.queries_by_image()``.
+
+    Raises:
+        ValueError: a query lies outside its image or in an image that is not among the records.
+    """
+    protocol.check_query_boxes(records)
+    queries = protocol.queries_by_image()
+    missing = sorted(queries.keys() - {record["image_id"] for record in records})
+    if missing:
+        raise ValueError(
+            f"{protocol.name}: expected every query image among the {len(records)} test images, but "
+            f"{len(missing)} are not, the first is {missing[0]}; use the query list and the images of one "
+            "copy of the data set"
+        )
+    logger.info("%s: %d queries in %d images", protocol.name, protocol.num_queries, len(queries))
+    return [
+        {**record, "query_boxes": queries[record["image_id"]][1]}
+        if record["image_id"] in queries
+        else dict(record)
+        for record in records
+    ]
+
+
+def _build_item_loader(
+    cfg: CfgNode,
+    dataset: torch.utils.data.Dataset,
+    mapper: Callable[[Any], list[ModelInput]],
+    *,
+    images_per_item: int,
+) -> Iterable[list[ModelInput]]:
+    images_per_batch, num_processes = cfg.SOLVER.IMS_PER_BATCH, comm.get_world_size()
+    unit = images_per_item * num_processes
+    if images_per_batch < unit or images_per_batch % unit:
+        raise ValueError(
+            f"SOLVER.IMS_PER_BATCH is {images_per_batch}, but {cfg.DATALOADER.TRAIN_LOADER} needs a multiple "
+            f"of {unit}: {images_per_item} images of one identity on each of {num_processes} process(es)"
+        )
+    return build_detection_train_loader(
+        dataset,
+        mapper=mapper,
+        sampler=TrainingSampler(len(dataset), seed=cfg.SEED if cfg.SEED >= 0 else None),
+        total_batch_size=images_per_batch // images_per_item,
+        aspect_ratio_grouping=False,
+        num_workers=cfg.DATALOADER.NUM_WORKERS,
+        collate_fn=flatten_items,
+    )
+
+
+def _training_records(cfg: CfgNode) -> list[Record]:
+    names = cfg.DATASETS.TRAIN
+    if len(names) != 1:
+        raise ValueError(
+            f"DATASETS.TRAIN is {tuple(names)}, but identities of several data sets share the numbers 0, 1, "
+            "...; name exactly one"
+        )
+    records = DatasetCatalog.get(names[0])
+    pids = [anno["person_id"] for record in records for anno in record["annotations"]]
+    labelled = [pid for pid in pids if is_labelled(pid)]
+    identities = set(labelled)
+    logger.info(
+        "%s: %d images, %d boxes, %d of them labelled, %d identities",
+        names[0],
+        len(records),
+        len(pids),
+        len(labelled),
+        len(identities),
+    )
+    num_pids = cfg.MODEL.ROI_REID_HEAD.NUM_PIDS
+    if num_pids != len(identities):
+        raise ValueError(
+            f"MODEL.ROI_REID_HEAD.NUM_PIDS is {num_pids}, but {names[0]} has {len(identities)} labelled "
+            f"identities; set MODEL.ROI_REID_HEAD.NUM_PIDS to {len(identities)}"
+        )
+    if identities and max(identities) >= num_pids:
+        raise ValueError(
+            f"{names[0]}: expected identities numbered 0 to {num_pids - 1}, found {max(identities)}; "
+            "number them without gaps where the data set is read"
+        )
+    return records

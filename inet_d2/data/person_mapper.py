@@ -1,0 +1,189 @@
+"""From a dataset record to model inputs: reading frames, moving boxes, identities beside boxes."""
+
+import copy
+import logging
+import os
+from typing import Any
+
+import numpy as np
+import torch
+from detectron2.config import CfgNode, configurable
+from detectron2.data import detection_utils
+from detectron2.data import transforms as T
+from detectron2.structures import Boxes, BoxMode, Instances
+
+logger = logging.getLogger(__name__)
+
+MIN_BOX_SIDE = 1e-5  # pixels; boxes that are narrower or lower count as empty (Detectron2's threshold)
+
+
+def read_frame(record: dict[str, Any], image_format: str) -> np.ndarray:
+    """Read the image of a record and check its size; fill in a missing ``height`` and ``width``.
+
+    Args:
+        record: dataset record with ``file_name``; changed in place where it has no size.
+        image_format: value of ``INPUT.FORMAT``, for example "BGR".
+
+    Returns:
+        (H, W, 3) uint8.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: the file is no image that can be decoded, or its size is not the record's.
+    """
+    path = record["file_name"]
+    if not os.path.isfile(path):
+        raise FileNotFoundError(
+            f"image {path} is missing; complete the copy of the data set, or set DETECTRON2_DATASETS to the "
+            "folder that holds it"
+        )
+    try:
+        image = detection_utils.read_image(path, format=image_format)
+    except (OSError, SyntaxError) as error:  # what Pillow raises for broken files
+        raise ValueError(
+            f"image {path} cannot be decoded ({error}); replace the file by a sound copy"
+        ) from error
+    detection_utils.check_image_size(record, image)
+    return image
+
+
+def to_input_tensor(image: np.ndarray) -> torch.Tensor:
+    """Turn an (H, W, 3) uint8 image of any memory layout into a contiguous (3, H, W) tensor."""
+    return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))
+
+
+def annotation_boxes(annotations: list[dict[str, Any]]) -> np.ndarray:
+    """Collect the boxes of annotations.
+
+    Args:
+        annotations: with ``bbox`` (4 numbers) and ``bbox_mode``; may be empty.
+
+    Returns:
+        (n, 4) float64 XYXY, pixels of the original frame. Float also for whole-number boxes: Detectron2
+        truncates the coordinates of integer boxes when it resizes them.
+    """
+    boxes = [
+        BoxMode.convert([float(x) for x in a["bbox"]], a["bbox_mode"], BoxMode.XYXY_ABS) for a in annotations
+    ]
+    return np.array(boxes, dtype=np.float64).reshape(-1, 4)
+
+
+def transform_boxes(boxes: np.ndarray, transforms: T.Transform, image_size: tuple[int, int]) -> np.ndarray:
+    """Move boxes into the network frame and clip them to it.
+
+    Args:
+        boxes: (n, 4) float64 XYXY in the original frame; n may be 0.
+        transforms: what was applied to the image.
+        image_size: (height, width) of the transformed image.
+
+    Returns:
+        (n, 4) float64 XYXY.
+    """
+    height, width = image_size
+    return transforms.apply_box(boxes).clip(min=0.0, max=[width, height, width, height])
+
+
+def are_nonempty(boxes: np.ndarray) -> np.ndarray:
+    """Tell which of the (n, 4) XYXY boxes have an area; (n,) bool."""
+    return (boxes[:, 2:] - boxes[:, :2] > MIN_BOX_SIDE).all(axis=1)
+
+
+def person_instances(boxes: np.ndarray, pids: np.ndarray, image_size: tuple[int, int]) -> Instances:
+    """Pack the people of one training image.
+
+    Args:
+        boxes: (n, 4) XYXY in the network frame; n may be 0.
+        pids: (n,) integers, encoding of ``inet_d2/data/pids.py``.
+        image_size: (height, width) of the network input.
+
+    Returns:
+        Instances with ``gt_boxes``, ``gt_classes`` (all 0) and ``gt_pids`` (int64).
+    """
+    instances = Instances(image_size)
+    instances.gt_boxes = Boxes(torch.as_tensor(boxes, dtype=torch.float32).reshape(-1, 4))
+    instances.gt_classes = torch.zeros(len(boxes), dtype=torch.int64)
+    instances.gt_pids = torch.as_tensor(pids, dtype=torch.int64).reshape(-1)
+    return instances
+
+
+class PersonImageMapper:
+    """Map one record to one training input: resize, flip, boxes with identities.
+
+    Random numbers come from numpy's global generator, as in Detectron2's augmentations; its loaders seed it
+    per worker.
+    """
+
+    @configurable
+    def __init__(self, *, augmentations: list[T.Augmentation], image_format: str) -> None:
+        """Keep the settings.
+
+        Args:
+            augmentations: applied in order to image and boxes.
+            image_format: value of ``INPUT.FORMAT``.
+        """
+        self.augmentations = T.AugmentationList(augmentations)
+        self.image_format = image_format
+        self.num_dropped_boxes = 0
+
+    @classmethod
+    def from_config(cls, cfg: CfgNode, is_train: bool = True) -> dict[str, Any]:
+        """Read ``INPUT.{FORMAT, MIN_SIZE_*, MAX_SIZE_*, RANDOM_FLIP}``.
+
+        Args:
+            cfg: configuration.
+            is_train: False takes the test sizes and no flip.
+
+        Returns:
+            Arguments of ``__init__``.
+
+        Raises:
+            ValueError: ``INPUT.CROP.ENABLED`` is set.
+        """
+        if is_train and cfg.INPUT.CROP.ENABLED:
+            raise ValueError(
+                "INPUT.CROP.ENABLED is True, but a random crop can cut off the person whom a pair of images "
+                "shares; set it to False"
+            )
+        return {
+            "augmentations": detection_utils.build_augmentation(cfg, is_train),
+            "image_format": cfg.INPUT.FORMAT,
+        }
+
+    def __call__(self, record: dict[str, Any]) -> dict[str, Any]:
+        """Map a record.
+
+        Args:
+            record: dataset record with ``annotations``; it is not changed. Crowd annotations are left out,
+                boxes without area inside the image are left out and counted in ``num_dropped_boxes``.
+
+        Returns:
+            The record's entries without ``annotations``, with ``image`` ((3, h, w) uint8) and ``instances``
+            (see :func:`person_instances`); ``height`` and ``width`` stay those of the original frame.
+
+        Raises:
+            FileNotFoundError: the image is missing.
+            ValueError: the image cannot be decoded or has another size than the record says.
+        """
+        record = copy.copy(record)
+        people = [person for person in record.pop("annotations", []) if not person.get("iscrowd", 0)]
+        aug_input = T.AugInput(read_frame(record, self.image_format))
+        transforms = self.augmentations(aug_input)
+        image = aug_input.image
+        boxes = transform_boxes(annotation_boxes(people), transforms, image.shape[:2])
+        pids = np.array([person["person_id"] for person in people], dtype=np.int64)
+
+        keep = are_nonempty(boxes)
+        self._count_dropped(record, int((~keep).sum()))
+        record["image"] = to_input_tensor(image)
+        record["instances"] = person_instances(boxes[keep], pids[keep], image.shape[:2])
+        return record
+
+    def _count_dropped(self, record: dict[str, Any], num_dropped: int) -> None:
+        if num_dropped and not self.num_dropped_boxes:
+            logger.warning(
+                "%s: left out %d boxes without area inside the image; later ones are left out without a "
+                "message",
+                record["file_name"],
+                num_dropped,
+            )
+        self.num_dropped_boxes += num_dropped

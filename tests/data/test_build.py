@@ -1,0 +1,199 @@
+"""Loaders: batches of whole pairs and identities, the same for every number of workers; clear errors."""
+
+import numpy as np
+import pytest
+from detectron2.data import DatasetCatalog, MetadataCatalog
+
+from inet_d2.data import build
+from inet_d2.data.build import TRAIN_LOADER_REGISTRY, build_train_loader
+from inet_d2.data.datasets.protocol import SearchProtocol
+
+BOX = [10.0, 5.0, 30.0, 40.0]
+
+
+@pytest.fixture
+def training_set(cfg, make_record):
+    """Four images with two identities: pid 0 in all four (6 pairs), pid 1 in two (1 pair)."""
+    records = [
+        make_record("a.png", [(BOX, 0), (BOX, 1)]),
+        make_record("b.png", [(BOX, 0)]),
+        make_record("c.png", [(BOX, 1), (BOX, 0), (BOX, -1)]),
+        make_record("d.png", [(BOX, 0)]),
+    ]
+    name = "pairs_of_tests_train"
+    DatasetCatalog.register(name, lambda: records)
+    cfg.DATASETS.TRAIN = (name,)
+    cfg.MODEL.ROI_REID_HEAD.NUM_PIDS = 2
+    cfg.SOLVER.IMS_PER_BATCH = 4
+    cfg.SEED = 3
+    yield cfg
+    DatasetCatalog.remove(name)
+    MetadataCatalog.pop(name, None)
+
+
+def take(loader, num_batches):
+    batches = iter(loader)
+    return [next(batches) for _ in range(num_batches)]
+
+
+def pair_names(batch):
+    return [tuple(sorted(output["image_id"] for output in batch[i : i + 2])) for i in range(0, len(batch), 2)]
+
+
+def test_batches_are_whole_pairs_and_an_epoch_is_every_pair(training_set):
+    training_set.SOLVER.IMS_PER_BATCH = 2
+    epochs = [take(build_train_loader(training_set), 14)[start : start + 7] for start in (0, 7)]
+    for epoch in epochs:
+        names = [pair_names(batch)[0] for batch in epoch]
+        all_pairs = [("a.png", "b.png"), ("a.png", "c.png"), ("a.png", "c.png"), ("a.png", "d.png")]
+        all_pairs += [("b.png", "c.png"), ("b.png", "d.png"), ("c.png", "d.png")]
+        assert sorted(names) == sorted(all_pairs)  # a-c twice: once for each of its two identities
+        assert all(0 in output["instances"].gt_pids for batch in epoch for output in batch)
+
+
+def test_same_seed_same_pairs_for_any_number_of_workers(training_set):
+    drawn = []
+    for num_workers in (0, 2):
+        training_set.DATALOADER.NUM_WORKERS = num_workers
+        drawn.append([pair_names(batch) for batch in take(build_train_loader(training_set), 6)])
+    assert drawn[0] == drawn[1]
+    training_set.SEED = 4
+    assert [pair_names(batch) for batch in take(build_train_loader(training_set), 6)] != drawn[0]
+
+
+def test_aspect_ratio_grouping_is_ignored(training_set):
+    training_set.DATALOADER.ASPECT_RATIO_GROUPING = True
+    assert all(len(batch) == 4 for batch in take(build_train_loader(training_set), 3))
+
+
+def test_crop_batches_hold_whole_identities(training_set):
+    training_set.DATALOADER.TRAIN_LOADER = "build_crop_train_loader"
+    training_set.SOLVER.IMS_PER_BATCH = 6
+    for batch in take(build_train_loader(training_set), 3):
+        pids = [output["instances"].gt_pids.item() for output in batch]
+        assert sorted([pids[:3], pids[3:]]) == [[0, 0, 0], [1, 1, 1]]
+        assert len({output["image_id"] for output in batch[pids.index(0) :][:3]}) == 3
+
+
+def test_counts_are_logged(training_set, monkeypatch):
+    lines = []
+    monkeypatch.setattr(build.logger, "info", lambda text, *args: lines.append(text % args))
+    build_train_loader(training_set)
+    # boxes: 2 + 1 + 3 + 1 = 7, one of them without identity; pairs: 4 * 3 / 2 + 1 = 7
+    assert lines == [
+        "pairs_of_tests_train: 4 images, 7 boxes, 6 of them labelled, 2 identities",
+        "pairs_of_tests_train: 7 same-identity image pairs",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("loader", "images_per_batch", "message"),
+    [
+        (
+            "build_pair_train_loader",
+            3,
+            "IMS_PER_BATCH is 3, but build_pair_train_loader needs a multiple of 2",
+        ),
+        ("build_pair_train_loader", 0, "IMS_PER_BATCH is 0"),
+        (
+            "build_crop_train_loader",
+            4,
+            "IMS_PER_BATCH is 4, but build_crop_train_loader needs a multiple of 3",
+        ),
+    ],
+)
+def test_batch_size_that_does_not_fit_is_an_error(training_set, loader, images_per_batch, message):
+    training_set.DATALOADER.TRAIN_LOADER = loader
+    training_set.SOLVER.IMS_PER_BATCH = images_per_batch
+    with pytest.raises(ValueError, match=message):
+        build_train_loader(training_set)
+
+
+@pytest.mark.parametrize("loader", ["build_pair_train_loader", "build_crop_train_loader"])
+def test_wrong_number_of_identities_is_an_error(training_set, loader):
+    training_set.DATALOADER.TRAIN_LOADER = loader
+    training_set.MODEL.ROI_REID_HEAD.NUM_PIDS = 5532
+    message = "NUM_PIDS is 5532, but pairs_of_tests_train has 2 labelled identities; set .* to 2"
+    with pytest.raises(ValueError, match=message):
+        build_train_loader(training_set)
+
+
+def test_identities_with_gaps_are_an_error(training_set, make_record, monkeypatch):
+    records = [make_record("a.png", [(BOX, 0), (BOX, 9)]), make_record("b.png", [(BOX, 0)])]
+    monkeypatch.setattr(DatasetCatalog, "get", lambda name: records)
+    with pytest.raises(ValueError, match="expected identities numbered 0 to 1, found 9"):
+        build_train_loader(training_set)
+
+
+@pytest.mark.parametrize("names", [(), ("pairs_of_tests_train", "pairs_of_tests_train")])
+def test_exactly_one_training_set(training_set, names):
+    training_set.DATASETS.TRAIN = names
+    with pytest.raises(ValueError, match="name exactly one"):
+        build_train_loader(training_set)
+
+
+def test_unknown_loader_lists_the_known_ones(training_set):
+    training_set.DATALOADER.TRAIN_LOADER = "build_pairs"
+    message = "'build_pairs', which is not .*: build_crop_train_loader, build_pair_train_loader"
+    with pytest.raises(ValueError, match=message):
+        build_train_loader(training_set)
+    assert "build_pair_train_loader" in TRAIN_LOADER_REGISTRY
+
+
+# --- test loader ---
+
+
+def make_protocol(names, boxes):
+    """Every query is in its image; what the gallery holds plays no part here."""
+    num_queries = len(names)
+    return SearchProtocol(
+        name="TestProtocol",
+        image_names=np.array(["a.png", "b.png", "c.png"]),
+        query_names=np.array(names),
+        query_boxes=np.array(boxes, dtype=np.float64).reshape(-1, 4),
+        entry_offsets=np.zeros(num_queries + 1, dtype=np.int64),
+        entry_images=np.zeros(0, dtype=np.int64),
+        entry_boxes=np.zeros((0, 4)),
+    )
+
+
+@pytest.fixture
+def test_records(make_record):
+    return [make_record(name, [(BOX, 0)]) for name in ("a.png", "b.png", "c.png")]  # 48 x 64 pixels each
+
+
+def test_test_loader_puts_query_boxes_on_their_images(cfg, test_records, monkeypatch):
+    boxes = [[1, 2, 9, 9], BOX, [3, 4, 20, 30]]
+    asked = []
+
+    def load_protocol(*args):
+        asked.append(args)
+        return make_protocol(["c.png", "a.png", "c.png"], boxes)
+
+    monkeypatch.setattr(build, "load_protocol", load_protocol)
+    monkeypatch.setattr(DatasetCatalog, "get", lambda name: test_records)
+    cfg.TEST.SEARCH.GALLERY_SIZES = (50, 100)
+    cfg.INPUT.MIN_SIZE_TEST = 24  # half size
+    batches = list(build.build_search_test_loader(cfg, "x_test"))
+    assert asked == [("x_test", 50)]
+    assert [batch[0]["image_id"] for batch in batches] == ["a.png", "b.png", "c.png"]
+    assert batches[0][0]["query_boxes"].tolist() == [[5.0, 2.5, 15.0, 20.0]]
+    assert "query_boxes" not in batches[1][0]
+    assert batches[2][0]["query_boxes"].tolist() == [[0.5, 1.0, 4.5, 4.5], [1.5, 2.0, 10.0, 15.0]]
+    assert "query_boxes" not in test_records[0]
+
+
+def test_query_image_that_is_not_a_test_image_is_an_error(test_records):
+    with pytest.raises(ValueError, match=r"among the 2 test images, but 1 are not, the first is c\.png"):
+        build.attach_query_boxes(test_records[:2], make_protocol(["c.png"], [BOX]))
+
+
+def test_query_box_outside_its_image_is_an_error(test_records):
+    with pytest.raises(ValueError, match=r"query 1: expected a box inside b\.png \(64 x 48 pixels\)"):
+        build.attach_query_boxes(test_records, make_protocol(["a.png", "b.png"], [BOX, [64, 5, 80, 30]]))
+
+
+def test_no_gallery_size_is_an_error(cfg):
+    cfg.TEST.SEARCH.GALLERY_SIZES = ()
+    with pytest.raises(ValueError, match="GALLERY_SIZES is empty"):
+        build.build_search_test_loader(cfg, "x_test")
