@@ -1,0 +1,70 @@
+"""Draw a data set of street scenes in the layout of CUHK-SYSU. See --help and datasets/README.md."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+
+from inet_d2.scenes import PRESETS, make_scenes
+
+EXAMPLES = """examples:
+  python datasets/make_scenes.py --preset demo --output datasets/scenes
+  python datasets/make_scenes.py --preset demo --seed 7 --hard 0.8 --output datasets/harder
+  python datasets/make_scenes.py --preset paper --frames 2000 1000 --ids 900 400 --output datasets/load
+
+then:
+  DETECTRON2_DATASETS=datasets/scenes python train_net.py --config-file ...
+"""
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description="Draw street scenes with people that recur, in the on-disk layout of CUHK-SYSU.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    sizes = ", ".join(
+        f"{name}: {p.train.frames} + {p.test.frames} frames of {p.width}x{p.height}, "
+        f"{p.train.ids} + {p.test.ids} identities"
+        for name, p in PRESETS.items()
+    )
+    parser.add_argument("--preset", choices=list(PRESETS), default="demo", help=f"{sizes} (default: demo)")
+    parser.add_argument("--output", required=True, metavar="DIR", help="DIR/CUHK-SYSU is made")
+    parser.add_argument("--seed", type=int, default=0, help="other people and scenes (default: 0)")
+    parser.add_argument("--processes", type=int, metavar="N", help="default: one for each usable core")
+    parser.add_argument(
+        "--frames", type=int, nargs=2, metavar=("TRAIN", "TEST"), help="instead of the preset's"
+    )
+    parser.add_argument("--ids", type=int, nargs=2, metavar=("TRAIN", "TEST"), help="instead of the preset's")
+    parser.add_argument(
+        "--hard", type=float, help="strength of light and colour changes, 0 to 2 (default: 0.5)"
+    )
+    parser.add_argument("--force", action="store_true", help="make generated scenes again that are there")
+    return parser.parse_args(argv)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Make the scenes; 0 when they are there, 2 when the arguments do not fit."""
+    args = parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    try:
+        make_scenes(
+            args.output,
+            args.preset,
+            seed=args.seed,
+            processes=args.processes,
+            force=args.force,
+            frames=args.frames and tuple(args.frames),
+            ids=args.ids and tuple(args.ids),
+            hard=args.hard,
+        )
+    except (ValueError, FileExistsError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

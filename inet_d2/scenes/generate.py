@@ -1,0 +1,155 @@
+"""Make a whole data set: plan it, draw its frames in several processes, write it aside, move it into place."""
+
+from __future__ import annotations
+
+import json
+import logging
+import multiprocessing
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+
+import cv2
+from tqdm import tqdm
+
+from inet_d2.scenes.frame import draw_frame
+from inet_d2.scenes.plan import FramePlan, ScenePlan, plan_scenes
+from inet_d2.scenes.preset import ScenePreset, get_preset
+from inet_d2.scenes.writer import DrawnFrame, write_annotations
+
+logger = logging.getLogger(__name__)
+
+SETTINGS_FILE = "scenes.json"
+# Raise it when the same settings give other pictures: finished data sets are then made again.
+VERSION = 1
+FRAMES_PER_TASK = 4
+# Below this many frames, starting processes takes longer than drawing.
+MIN_FRAMES_FOR_PROCESSES = 64
+
+
+def make_scenes(
+    output: str | Path,
+    preset: str,
+    *,
+    seed: int = 0,
+    processes: int | None = None,
+    progress: bool = True,
+    force: bool = False,
+    frames: tuple[int, int] | None = None,
+    ids: tuple[int, int] | None = None,
+    hard: float | None = None,
+) -> Path:
+    """Write a data set of drawn street scenes in the layout of CUHK-SYSU.
+
+    The bytes depend on the settings only, never on the number of processes. The data set appears under its name
+    when it is whole; one that is there with the same settings is kept.
+
+    Args:
+        output: folder that gets ``CUHK-SYSU``; made where it is missing.
+        preset: "tiny", "demo" or "paper".
+        seed: >= 0; other people, other scenes.
+        processes: number of drawing processes; 1 draws here; None: one for each usable core, 1 when few frames.
+        progress: show a progress bar.
+        force: make it again where a generated data set is. Anything else is never removed.
+        frames: training and test frames, instead of the preset's.
+        ids: training and test identities, instead of the preset's.
+        hard: photometric strength in [0, 2], instead of the preset's.
+
+    Returns:
+        The ``CUHK-SYSU`` folder.
+
+    Raises:
+        ValueError: a bad argument; the sentence says which and what fits.
+        FileExistsError: ``CUHK-SYSU`` is there with other settings and ``force`` is False, or was not generated.
+    """
+    if seed < 0:
+        raise ValueError(f"make_scenes: seed must be 0 or more, got {seed}")
+    if processes is not None and processes < 1:
+        raise ValueError(f"make_scenes: processes must be 1 or more, got {processes}")
+    chosen = get_preset(preset, frames=frames, ids=ids, hard=hard)
+    root = Path(output) / "CUHK-SYSU"
+    settings = json.dumps({"version": VERSION, "seed": seed, **asdict(chosen)}, indent=2) + "\n"
+    if _is_there(root, settings, force):
+        logger.info("%s is already there, with the same settings", root)
+        return root
+    root.parent.mkdir(parents=True, exist_ok=True)
+    with _aside(root) as folder:
+        plan = plan_scenes(chosen, seed)
+        drawn = _draw_frames(folder, plan, chosen, seed, processes, progress)
+        write_annotations(folder, plan, drawn, chosen.gallery_sizes)
+        (folder / SETTINGS_FILE).write_text(settings)
+    return root
+
+
+def _is_there(root: Path, settings: str, force: bool) -> bool:
+    """Whether the wanted data set is there; raises when something else is in the way."""
+    if not root.exists() or (root.is_dir() and not any(root.iterdir())):
+        return False
+    written = root / SETTINGS_FILE
+    if not written.is_file():
+        raise FileExistsError(
+            f"make_scenes: {root} exists and was not generated (it has no {SETTINGS_FILE}); choose another output"
+        )
+    if force:
+        return False
+    if written.read_text() != settings:
+        raise FileExistsError(
+            f"make_scenes: {root} holds scenes of other settings (see {SETTINGS_FILE} there); pass --force "
+            "(force=True) to make them again, or choose another output"
+        )
+    return True
+
+
+@contextmanager
+def _aside(root: Path) -> Iterator[Path]:
+    """A new folder beside ``root`` that takes its place when the block ends well, and goes when it does not."""
+    folder = Path(tempfile.mkdtemp(prefix=f".{root.name}.partial-", dir=root.parent))
+    try:
+        yield folder
+        folder.chmod(0o755)
+        if root.exists():
+            shutil.rmtree(root)
+        os.replace(folder, root)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _draw_frames(
+    root: Path, plan: ScenePlan, preset: ScenePreset, seed: int, processes: int | None, progress: bool
+) -> list[DrawnFrame]:
+    folder = root / "Image" / "SSM"
+    folder.mkdir(parents=True)
+    draw = partial(_draw_and_write, folder=folder, preset=preset, seed=seed)
+    if processes is None:
+        processes = _usable_cores() if len(plan.frames) >= MIN_FRAMES_FOR_PROCESSES else 1
+    bar = partial(tqdm, total=len(plan.frames), desc="scenes", unit="frame", disable=not progress)
+    if processes == 1:
+        return list(bar(map(draw, plan.frames)))
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(processes, mp_context=context, initializer=_use_one_thread) as pool:
+        try:
+            return list(bar(pool.map(draw, plan.frames, chunksize=FRAMES_PER_TASK)))
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _usable_cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _use_one_thread() -> None:
+    """The processes share the cores already."""
+    cv2.setNumThreads(1)
+
+
+def _draw_and_write(plan: FramePlan, *, folder: Path, preset: ScenePreset, seed: int) -> DrawnFrame:
+    jpeg, frame = draw_frame(plan, preset, seed)
+    (folder / plan.name).write_bytes(jpeg)
+    return frame
