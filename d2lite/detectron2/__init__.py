@@ -1,0 +1,10 @@
+"""The part of Detectron2 that the person-search extension runs on, in pure Python.
+
+`__version__` is the Detectron2 version whose behaviour is provided; only this engine has `__d2lite__`.
+"""
+
+from ._lite import module_getattr
+
+__version__ = "0.6"
+__d2lite__ = "0.6+lite"
+__getattr__ = module_getattr(__name__)

@@ -1,0 +1,184 @@
+"""EventStorage, the collector of scalars during training, and the writers that publish them."""
+
+import datetime
+import json
+import logging
+from collections import defaultdict
+from contextlib import contextmanager
+from functools import cached_property
+
+import torch
+from fvcore.common.history_buffer import HistoryBuffer
+
+from .file_io import PathManager
+
+_STACK: list["EventStorage"] = []
+
+
+def get_event_storage() -> "EventStorage":
+    """The innermost EventStorage whose `with` block is running."""
+    assert _STACK, "get_event_storage() has to be called inside a 'with EventStorage(...)' context!"
+    return _STACK[-1]
+
+
+def has_event_storage() -> bool:
+    return bool(_STACK)
+
+
+class EventStorage:
+    def __init__(self, start_iter: int = 0) -> None:
+        self.iter = start_iter
+        self._history: dict[str, HistoryBuffer] = defaultdict(HistoryBuffer)
+        self._hints: dict[str, bool] = {}
+        self._latest: dict[str, tuple[float, int]] = {}
+        self._images: list[tuple] = []
+        self._prefix = ""
+
+    @property
+    def iteration(self) -> int:
+        return self.iter
+
+    def step(self) -> None:
+        self.iter += 1
+
+    def put_scalar(self, name: str, value, smoothing_hint: bool = True, cur_iter: int | None = None) -> None:
+        """Record `value` for iteration `cur_iter` (now); hint False asks writers not to smooth this scalar."""
+        name, value = self._prefix + name, float(value)
+        self._latest[name] = (value, self.iter if cur_iter is None else cur_iter)
+        self._history[name].update(*self._latest[name])
+        known = self._hints.setdefault(name, smoothing_hint)
+        assert known == smoothing_hint, f"Scalar {name} was put with a different smoothing_hint!"
+
+    def put_scalars(self, *, smoothing_hint: bool = True, cur_iter: int | None = None, **kwargs) -> None:
+        for name, value in kwargs.items():
+            self.put_scalar(name, value, smoothing_hint, cur_iter)
+
+    def put_image(self, img_name: str, img_tensor) -> None:
+        """Keep an RGB image (3, H, W), uint8 or float in [0, 1], for tensorboard."""
+        self._images.append((img_name, img_tensor, self.iter))
+
+    @contextmanager
+    def name_scope(self, name: str):
+        """Inside, scalar names get the prefix "name/"."""
+        outer, self._prefix = self._prefix, name.rstrip("/") + "/"
+        yield
+        self._prefix = outer
+
+    def history(self, name: str) -> HistoryBuffer:
+        if name not in self._history:
+            raise KeyError(f"No history metric available for {name}!")
+        return self._history[name]
+
+    def histories(self) -> dict[str, HistoryBuffer]:
+        return self._history
+
+    def latest(self) -> dict[str, tuple[float, int]]:
+        """{name: (value, iteration)} of the last value of every scalar."""
+        return self._latest
+
+    def count_samples(self, name: str, window_size: int = 20) -> int:
+        """How many values `name` has in the `window_size` iterations that end at its last one."""
+        values = self._history[name].values()[-window_size:]
+        return sum(iteration > values[-1][1] - window_size for _, iteration in values)
+
+    def latest_with_smoothing_hint(self, window_size: int = 20) -> dict[str, tuple[float, int]]:
+        """Like latest(), with the median of the window for scalars that may be smoothed."""
+        result = dict(self._latest)
+        for name in filter(self._hints.get, result):
+            median = self._history[name].median(self.count_samples(name, window_size))
+            result[name] = (median, result[name][1])
+        return result
+
+    def __enter__(self) -> "EventStorage":
+        _STACK.append(self)
+        return self
+
+    def __exit__(self, *exc) -> None:
+        assert _STACK.pop() is self
+
+
+class EventWriter:
+    _last_write = -1
+
+    def write(self) -> None:
+        raise NotImplementedError
+
+    def close(self) -> None:
+        pass
+
+    def _news(self) -> list[tuple[str, float, int]]:
+        """(name, value, iteration) of the scalars that are newer than those of the last call."""
+        latest = get_event_storage().latest_with_smoothing_hint(self._window_size)
+        news = [(name, value, at) for name, (value, at) in latest.items() if at > self._last_write]
+        self._last_write = max((at for *_, at in news), default=self._last_write)
+        return news
+
+
+class JSONWriter(EventWriter):
+    """Append one JSON object per iteration that has news, for `json_file` to be read line by line."""
+
+    def __init__(self, json_file: str, window_size: int = 20) -> None:
+        self._file, self._window_size = PathManager.open(json_file, "a"), window_size
+
+    def write(self) -> None:
+        lines: dict[int, dict] = defaultdict(dict)
+        for name, value, iteration in self._news():
+            lines[iteration].update({name: value, "iteration": iteration})
+        self._file.writelines(json.dumps(lines[i], sort_keys=True) + "\n" for i in sorted(lines))
+        self._file.flush()
+
+    def close(self) -> None:
+        self._file.close()
+
+
+class TensorboardXWriter(EventWriter):
+    def __init__(self, log_dir: str, window_size: int = 20, **kwargs) -> None:
+        self._window_size, self._arguments = window_size, {"log_dir": log_dir, **kwargs}
+
+    @cached_property
+    def _writer(self):
+        from torch.utils.tensorboard import SummaryWriter
+
+        return SummaryWriter(**self._arguments)
+
+    def write(self) -> None:
+        for scalar in self._news():
+            self._writer.add_scalar(*scalar)
+        images = get_event_storage()._images
+        while images:
+            self._writer.add_image(*images.pop(0))
+
+    def close(self) -> None:
+        if "_writer" in self.__dict__:
+            self._writer.close()
+
+
+class CommonMetricPrinter(EventWriter):
+    """Log one line with the time that is left, the losses, times, learning rate and memory."""
+
+    def __init__(self, max_iter: int | None = None, window_size: int = 20) -> None:
+        self._max_iter, self._window_size = max_iter, window_size
+        self._logger = logging.getLogger(__name__)
+
+    def write(self) -> None:
+        storage = get_event_storage()
+        if storage.iter == self._max_iter:
+            return  # after the last step there is nothing new to say
+        histories, line = storage.histories(), " "
+        windows = {name: storage.count_samples(name, self._window_size) for name in histories}
+        if self._max_iter is not None and "time" in histories:
+            eta = histories["time"].median(1000) * (self._max_iter - storage.iter - 1)
+            storage.put_scalar("eta_seconds", eta, smoothing_hint=False)
+            line += f"eta: {datetime.timedelta(seconds=int(eta))}  "
+        line += f"iter: {storage.iter}  "
+        for word in ("loss", "[metric]"):
+            names = [name for name in windows if word in name]
+            line += "".join(f"{name}: {histories[name].median(windows[name]):.4g}  " for name in names)
+        for name in (n for n in ("time", "data_time") if n in windows):
+            history = histories[name]
+            mean = history.global_avg() if name == "time" else history.avg(windows[name])
+            line += f"{name}: {mean:.4f}  last_{name}: {history.latest():.4f}  "
+        line += f" lr: {histories['lr'].latest():.5g}  " if "lr" in windows else " lr: N/A  "
+        if torch.cuda.is_available():
+            line += f"max_mem: {torch.cuda.max_memory_allocated() / 2**20:.0f}M"
+        self._logger.info(line)
