@@ -1,0 +1,40 @@
+# make demo   from nothing to a trained person search with figures and a picture (CPU, about 10 minutes)
+# make test   the whole suite
+# make lint   ruff
+# PY=/some/python runs them with an interpreter that is ready, and installs nothing.
+
+VENV := .venv
+ifdef PY
+PYTHON := $(PY)
+READY :=
+# An interpreter without Detectron2 gets the engine that comes with this repository.
+ENGINE := $(shell $(PY) -c "import detectron2" 2>/dev/null || echo ":$(CURDIR)/d2lite")
+export PYTHONPATH := $(CURDIR)$(ENGINE)$(if $(PYTHONPATH),:$(PYTHONPATH))
+else
+PYTHON := $(VENV)/bin/python
+READY := $(VENV)/installed
+endif
+
+.PHONY: demo test lint clean
+.DELETE_ON_ERROR:
+
+demo: $(READY)
+	$(PYTHON) demo/run_demo.py
+
+test: $(READY)
+	$(PYTHON) -m pytest
+
+lint: $(READY)
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+
+# The engine comes first, so that a later `pip install` of real Detectron2 replaces it.
+$(VENV)/installed: requirements.txt setup.py d2lite/setup.py
+	python3 -c "import sys; sys.exit(sys.version_info < (3, 10) and 'Python 3.10 or newer is needed')"
+	python3 -m venv $(VENV)
+	$(PYTHON) -m pip install --disable-pip-version-check -r requirements.txt
+	$(PYTHON) -m pip install --disable-pip-version-check --no-deps --no-build-isolation -e d2lite -e .
+	touch $@
+
+clean:
+	rm -rf $(VENV) output

@@ -1,0 +1,86 @@
+"""The trainer: Detectron2's, with this package's loaders, evaluators and optimiser."""
+
+import os
+
+import torch
+from detectron2.config import CfgNode
+from detectron2.engine import DefaultTrainer
+from detectron2.evaluation import COCOEvaluator, DatasetEvaluators
+from detectron2.solver.build import get_default_optimizer_params, maybe_add_gradient_clipping
+from torch import nn
+from torch.utils.data import DataLoader
+
+from inet_d2.data.build import build_search_test_loader, build_train_loader
+from inet_d2.engine.weights import check_weights
+from inet_d2.evaluation import PersonSearchEvaluator
+
+
+class INetTrainer(DefaultTrainer):
+    """Trains what MODEL.META_ARCHITECTURE names and evaluates person search on DATASETS.TEST.
+
+    Args:
+        cfg: a configuration; data sets, protocols and weights that it names are checked before training starts.
+    """
+
+    def __init__(self, cfg: CfgNode) -> None:
+        for name in cfg.DATASETS.TEST:
+            build_search_test_loader(cfg, name)
+        super().__init__(cfg)
+
+    @classmethod
+    def build_train_loader(cls, cfg: CfgNode) -> DataLoader:
+        """The loader that DATALOADER.TRAIN_LOADER names."""
+        return build_train_loader(cfg)
+
+    @classmethod
+    def build_test_loader(cls, cfg: CfgNode, dataset_name: str) -> DataLoader:
+        """Images of a test set with the query boxes of its protocol."""
+        return build_search_test_loader(cfg, dataset_name)
+
+    @classmethod
+    def build_evaluator(cls, cfg: CfgNode, dataset_name: str) -> DatasetEvaluators:
+        """Search and detection by the protocol, and Detectron2's box AP."""
+        output_dir = os.path.join(cfg.OUTPUT_DIR, "inference", dataset_name)
+        return DatasetEvaluators(
+            [
+                PersonSearchEvaluator(cfg, dataset_name, output_dir=output_dir),
+                # Annotations are converted anew: a cached file would survive a change of the data set.
+                COCOEvaluator(dataset_name, output_dir=output_dir, allow_cached_coco=False),
+            ]
+        )
+
+    @classmethod
+    def build_optimizer(cls, cfg: CfgNode, model: nn.Module) -> torch.optim.Optimizer:
+        """SOLVER.OPTIMIZER with Detectron2's parameter groups and the learning-rate factors of SOLVER.LR_FACTOR_*.
+
+        Raises:
+            ValueError: SOLVER.OPTIMIZER is unknown.
+        """
+        solver = cfg.SOLVER
+        prefixes = tuple(solver.PRETRAINED_MODULES)
+        factors = {
+            name: solver.LR_FACTOR_PRETRAINED if name.startswith(prefixes) else solver.LR_FACTOR_NEW
+            for name, _ in model.named_parameters()
+        }
+        params = get_default_optimizer_params(
+            model,
+            base_lr=solver.BASE_LR,
+            weight_decay_norm=solver.WEIGHT_DECAY_NORM,
+            bias_lr_factor=solver.BIAS_LR_FACTOR,
+            weight_decay_bias=solver.WEIGHT_DECAY_BIAS,
+            lr_factor_func=factors.__getitem__,
+        )
+        arguments = {"lr": solver.BASE_LR, "weight_decay": solver.WEIGHT_DECAY}
+        if solver.OPTIMIZER == "SGD":
+            optimizer = torch.optim.SGD(params, momentum=solver.MOMENTUM, nesterov=solver.NESTEROV, **arguments)
+        elif solver.OPTIMIZER == "AdamW":
+            optimizer = torch.optim.AdamW(params, **arguments)
+        else:
+            raise ValueError(f'SOLVER.OPTIMIZER: expected "SGD" or "AdamW", got "{solver.OPTIMIZER}".')
+        return maybe_add_gradient_clipping(cfg, optimizer)
+
+    def resume_or_load(self, resume: bool = True) -> None:
+        """Go on from the last checkpoint in OUTPUT_DIR, or start from MODEL.WEIGHTS, which must fit the model."""
+        if not (resume and self.checkpointer.has_checkpoint()):
+            check_weights(self.model, self.cfg.MODEL.WEIGHTS, complete=False)
+        super().resume_or_load(resume=resume)

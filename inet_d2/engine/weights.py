@@ -1,0 +1,58 @@
+"""Do these weights fit this model? Asked before any work starts, since Detectron2's checkpointer only warns."""
+
+import logging
+from collections.abc import Iterable
+
+import torch
+from detectron2.utils.file_io import PathManager
+from torch import nn
+
+logger = logging.getLogger(__name__)
+
+
+def check_weights(model: nn.Module, path: str, *, complete: bool) -> None:
+    """Compare names and shapes in a checkpoint with those of a model.
+
+    Args:
+        model: the model that is about to load it.
+        path: MODEL.WEIGHTS; "" is accepted. Files other than ``.pth`` are left to the checkpointer's own matching.
+        complete: every parameter of the model must be in the file (evaluation, search), not only some (training).
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: a shape differs, no name matches, or, with ``complete``, a parameter is missing; the message
+            names the first few and the remedy.
+    """
+    if not path or not path.endswith(".pth"):
+        return
+    if not PathManager.isfile(path):
+        raise FileNotFoundError(f"MODEL.WEIGHTS: no file {path}; give the path of a checkpoint (model_final.pth).")
+    with PathManager.open(path, "rb") as file:
+        checkpoint = torch.load(file, map_location="cpu", weights_only=True)
+    found = checkpoint.get("model", checkpoint)
+    expected = model.state_dict()
+    common = expected.keys() & found.keys()
+    if not common:
+        raise ValueError(
+            f"MODEL.WEIGHTS: {path} has no parameter of {type(model).__name__}; it begins with {_some(found)}."
+        )
+    wrong = [
+        f"{name} {tuple(found[name].shape)} instead of {tuple(expected[name].shape)}"
+        for name in expected
+        if name in common and found[name].shape != expected[name].shape
+    ]
+    if wrong:
+        raise ValueError(
+            f"MODEL.WEIGHTS: {path} does not fit the configuration: {_some(wrong)}. Use the configuration that the "
+            "weights were trained with."
+        )
+    missing = [name for name in expected if name not in common]
+    if missing and complete:
+        raise ValueError(f"MODEL.WEIGHTS: {path} lacks {len(missing)} parameters of the model: {_some(missing)}.")
+    logger.info("%s has %d of %d entries of the model.", path, len(common), len(expected))
+
+
+def _some(items: Iterable[str], most: int = 4) -> str:
+    items = list(items)
+    rest = f" and {len(items) - most} more" if len(items) > most else ""
+    return ", ".join(items[:most]) + rest

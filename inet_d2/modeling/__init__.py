@@ -1,0 +1,9 @@
+"""The network: importing this package registers its parts in Detectron2's registries."""
+
+from inet_d2.modeling.backbone.vgg import VGG16, build_vgg16_backbone
+from inet_d2.modeling.meta_arch.crop_reid import CropReID
+from inet_d2.modeling.meta_arch.inet import INet
+from inet_d2.modeling.roi_heads.box_head import DropoutBoxHead
+from inet_d2.modeling.roi_heads.inet_roi_heads import INetROIHeads
+
+__all__ = ["VGG16", "CropReID", "DropoutBoxHead", "INet", "INetROIHeads", "build_vgg16_backbone"]

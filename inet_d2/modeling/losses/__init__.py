@@ -1,0 +1,1 @@
+"""Identity losses as pure functions on tensors, one file each."""

@@ -1,0 +1,81 @@
+"""First stage: the same network learns identities on person crops, before it learns to detect.
+
+I-Net starts from a model that already knows people (section 4.1, the "initialized model" of Table 1). This stage makes
+such a model: backbone, RoI pooling, fully-connected layers, embedding and classifier are those of I-Net under the same
+parameter names, so that its checkpoint is the joint stage's MODEL.WEIGHTS.
+"""
+
+import torch
+from detectron2.config import CfgNode, configurable
+from detectron2.modeling import META_ARCH_REGISTRY
+from detectron2.utils.events import get_event_storage
+from torch import Tensor
+from torch.nn import functional as F
+
+from inet_d2.modeling.losses.olp import form_subgroups, olp_loss
+from inet_d2.modeling.meta_arch.inet import INet
+
+
+@META_ARCH_REGISTRY.register()
+class CropReID(INet):
+    """Identity learning on person crops: softmax over all identities, and pairs within the batch.
+
+    Args:
+        scale: multiplies the cosines of the pair loss.
+        softmax_weight, pair_weight: loss weights.
+        **kwargs: arguments of :class:`INet`; there is no proposal generator.
+    """
+
+    @configurable
+    def __init__(self, *, scale: float, softmax_weight: float, pair_weight: float, **kwargs: object) -> None:
+        super().__init__(**kwargs)
+        self.scale = scale
+        self.softmax_weight = softmax_weight
+        self.pair_weight = pair_weight
+        # What only detection uses gets no gradient here and must not look trainable to a distributed trainer.
+        self.roi_heads.box_predictor.requires_grad_(False)
+        if self.roi_heads.reid_head.fc is not None:
+            self.roi_heads.box_head.requires_grad_(False)
+
+    @classmethod
+    def from_config(cls, cfg: CfgNode) -> dict:
+        """Arguments of the parent, and the keys under MODEL.CROP_REID."""
+        crop = cfg.MODEL.CROP_REID
+        return {
+            **super().from_config(cfg),
+            "scale": crop.SCALE,
+            "softmax_weight": crop.SOFTMAX_WEIGHT,
+            "pair_weight": crop.PAIR_WEIGHT,
+        }
+
+    def forward(self, batched_inputs: list[dict]) -> dict[str, Tensor] | list[dict]:
+        """Losses on crops in training; in testing as :class:`INet` with given boxes.
+
+        Args:
+            batched_inputs: one dict per crop with ``image`` (C, H, W) and ``instances``, whose single ``gt_boxes`` is
+                the person and ``gt_pids`` the identity, in [0, C).
+
+        Returns:
+            Training: ``loss_crop_softmax`` and ``loss_crop_pair``. Testing: one dict per image.
+
+        Raises:
+            ValueError: a test image comes without ``gallery_boxes``; this stage cannot detect.
+        """
+        if not self.training:
+            if "gallery_boxes" not in batched_inputs[0]:
+                raise ValueError("CropReID does not detect; evaluate it with TEST.SEARCH.USE_GT_BOXES True.")
+            return self.inference(batched_inputs)
+        images = self.preprocess_image(batched_inputs)
+        instances = [x["instances"].to(self.device) for x in batched_inputs]
+        embeddings = self.roi_heads.embed_boxes(self.backbone(images.tensor), [x.gt_boxes for x in instances])
+        pids = torch.cat([x.gt_pids for x in instances])
+
+        same = pids[:, None] == pids
+        subgroups = form_subgroups(embeddings, same.fill_diagonal_(False), embeddings, pids[:, None] != pids, gradient="full")
+        # Background, the classifier's last column, does not occur among crops.
+        logits = self.roi_heads.identity_losses.classifier(embeddings)[:, :-1]
+        get_event_storage().put_scalar("reid/crop_accuracy", float((logits.argmax(1) == pids).float().mean()))
+        return {
+            "loss_crop_softmax": self.softmax_weight * F.cross_entropy(logits, pids),
+            "loss_crop_pair": self.pair_weight * olp_loss(subgroups, scale=self.scale),
+        }

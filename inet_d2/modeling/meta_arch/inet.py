@@ -1,0 +1,126 @@
+"""I-Net: Siamese detection and re-identification of image pairs (He, Zhang, Jia, arXiv 1804.00376)."""
+
+import torch
+from detectron2.config import CfgNode, configurable
+from detectron2.modeling import META_ARCH_REGISTRY, GeneralizedRCNN, detector_postprocess
+from detectron2.structures import Boxes, ImageList, Instances
+from torch import Tensor, nn
+
+
+@META_ARCH_REGISTRY.register()
+class INet(GeneralizedRCNN):
+    """Faster R-CNN on pairs of images with shared weights, whose ROI heads also embed people.
+
+    In training the batch holds pairs: images 2i and 2i + 1 show a common identity. Both go through one forward pass,
+    which is what two streams with shared weights compute. In testing images are independent of each other.
+
+    Args:
+        hold_batch_norm: keep every batch norm in evaluation mode while training.
+        **kwargs: arguments of ``GeneralizedRCNN``.
+    """
+
+    @configurable
+    def __init__(self, *, hold_batch_norm: bool = False, **kwargs: object) -> None:
+        super().__init__(**kwargs)
+        self.hold_batch_norm = hold_batch_norm
+        # Convolutions on CPU and tensor cores are faster in this layout; values and checkpoints do not change.
+        self.to(memory_format=torch.channels_last)
+
+    @classmethod
+    def from_config(cls, cfg: CfgNode) -> dict:
+        """Arguments of the parent, and MODEL.HOLD_BATCH_NORM."""
+        return {**super().from_config(cfg), "hold_batch_norm": cfg.MODEL.HOLD_BATCH_NORM}
+
+    def train(self, mode: bool = True) -> "INet":
+        """Set the mode of all modules but the batch norms that are held."""
+        super().train(mode)
+        if self.hold_batch_norm:
+            for module in self.modules():
+                if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                    module.eval()
+        return self
+
+    def forward(self, batched_inputs: list[dict]) -> dict[str, Tensor] | list[dict]:
+        """Losses in training, results in testing.
+
+        Args:
+            batched_inputs: one dict per image. Training: ``image`` (C, H, W) and ``instances`` with ``gt_boxes``,
+                ``gt_classes`` and ``gt_pids``; an even number of images, consecutive ones being a pair. Testing: see
+                :meth:`inference`.
+
+        Returns:
+            Training: weighted losses by name. Testing: one dict per image.
+
+        Raises:
+            ValueError: an odd number of training images.
+        """
+        if self.training and len(batched_inputs) % 2:
+            raise ValueError(
+                f"INet trains on pairs of images, but the batch has {len(batched_inputs)}; use an even "
+                "SOLVER.IMS_PER_BATCH and DATALOADER.TRAIN_LOADER build_pair_train_loader."
+            )
+        return super().forward(batched_inputs)
+
+    def inference(
+        self,
+        batched_inputs: list[dict],
+        detected_instances: list[Instances] | None = None,
+        do_postprocess: bool = True,
+    ) -> list[dict]:
+        """Detect and embed people, and embed given boxes, with one pass of the backbone.
+
+        Args:
+            batched_inputs: one dict per image with ``image`` (C, H, W), the original ``height`` and ``width``, and
+                optionally ``query_boxes`` (q, 4) float and ``gallery_boxes`` (g, 4) float in the network's frame.
+                Where the images have ``gallery_boxes`` (all of the batch, or none) these are embedded in the place of
+                detections.
+            detected_instances: as in ``GeneralizedRCNN.inference``: instances with ``pred_boxes`` to be embedded.
+            do_postprocess: scale boxes to the original size.
+
+        Returns:
+            One dict per image: ``instances`` with ``pred_boxes``, ``scores``, ``pred_classes`` and
+            ``pred_embeddings`` (n, D); with ``query_boxes`` also ``query_embeddings`` (q, D). Without
+            postprocessing, the instances alone, as in ``GeneralizedRCNN``.
+        """
+        if detected_instances is not None:
+            return super().inference(batched_inputs, detected_instances, do_postprocess)
+        images = self.preprocess_image(batched_inputs)
+        features = self.backbone(images.tensor)
+        if "gallery_boxes" in batched_inputs[0]:
+            given = [_given_instances(x, size) for x, size in zip(batched_inputs, images.image_sizes, strict=True)]
+            results = self.roi_heads.forward_with_given_boxes(features, given)
+        else:
+            results = self._detect(images, features)
+        if not do_postprocess:
+            return results
+        outputs = [
+            {"instances": detector_postprocess(r, x.get("height", size[0]), x.get("width", size[1]))}
+            for r, x, size in zip(results, batched_inputs, images.image_sizes, strict=True)
+        ]
+        self._add_query_embeddings(outputs, batched_inputs, features)
+        return outputs
+
+    def _detect(self, images: ImageList, features: dict[str, Tensor]) -> list[Instances]:
+        proposals, _ = self.proposal_generator(images, features, None)
+        return self.roi_heads(images, features, proposals, None)[0]
+
+    def _add_query_embeddings(
+        self, outputs: list[dict], batched_inputs: list[dict], features: dict[str, Tensor]
+    ) -> None:
+        """Embed the query boxes of all images at once; every output gets (q, D) rows, in the order of its boxes."""
+        boxes = [x.get("query_boxes", torch.empty(0, 4)) for x in batched_inputs]
+        if any(len(x) for x in boxes):
+            embeddings = self.roi_heads.embed_boxes(features, [Boxes(x.to(self.device)) for x in boxes])
+            for output, part in zip(outputs, embeddings.split([len(x) for x in boxes]), strict=True):
+                output["query_embeddings"] = part
+
+
+def _given_instances(image_input: dict, image_size: tuple[int, int]) -> Instances:
+    """Annotated boxes as if they had been detected with certainty."""
+    boxes = image_input["gallery_boxes"].to(image_input["image"].device)
+    return Instances(
+        image_size,
+        pred_boxes=Boxes(boxes),
+        scores=torch.ones(len(boxes)),
+        pred_classes=torch.zeros(len(boxes), dtype=torch.int64),
+    )

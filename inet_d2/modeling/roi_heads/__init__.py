@@ -1,0 +1,1 @@
+"""ROI heads and their parts."""

@@ -1,0 +1,32 @@
+from pathlib import Path
+from re import search
+
+from setuptools import find_packages, setup
+
+ROOT = Path(__file__).parent
+VERSION = search(r'__version__ = "([^"]+)"', (ROOT / "inet_d2/__init__.py").read_text()).group(1)
+
+setup(
+    name="inet_d2",
+    version=VERSION,
+    description="I-Net person search as a Detectron2 extension",
+    long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.10",
+    packages=find_packages(include=["inet_d2", "inet_d2.*"]),
+    # The ranges that were tried; requirements.txt pins one set. Reasons are in docs/dependencies.md.
+    install_requires=[
+        "torch>=2.6",
+        "torchvision>=0.21",
+        "detectron2",
+        "fvcore>=0.1.5.post20221221",
+        "numpy>=1.26,<3",
+        "scipy>=1.12",
+        "opencv-python-headless>=4.8",
+        "pillow>=10.1",
+        "pycocotools>=2.0.7",
+        "tqdm>=4.60",
+    ],
+    extras_require={"plot": ["matplotlib>=3.8"]},
+)
