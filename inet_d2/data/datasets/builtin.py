@@ -1,0 +1,107 @@
+"""Names of the built-in data sets in Detectron2's catalogs, and access to their search protocols by name.
+
+A data set of your own takes part in person search when it is registered in ``DatasetCatalog`` with records as
+in ``load_cuhk_sysu`` and its metadata has ``thing_classes=["person"]``, ``evaluator_type="person_search"``
+and, for a test split, ``protocol_loader``: a function from the gallery size (0 = full) to a
+``SearchProtocol``.
+"""
+
+import os
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+from detectron2.data import DatasetCatalog, MetadataCatalog
+
+from inet_d2.data.datasets.cuhk_sysu import load_cuhk_sysu, load_cuhk_sysu_protocol
+from inet_d2.data.datasets.protocol import SearchProtocol
+
+_Reader = Callable[..., list[dict[str, Any]]]
+_ProtocolReader = Callable[[Path, Any], SearchProtocol]
+
+_BUILTIN: Final[dict[str, tuple[str, _Reader, _ProtocolReader]]] = {
+    "cuhk_sysu": ("CUHK-SYSU", load_cuhk_sysu, load_cuhk_sysu_protocol),
+}
+
+
+def dataset_root(family: str) -> Path:
+    """Find the folder of a built-in data set; the only place that reads DETECTRON2_DATASETS.
+
+    Args:
+        family: ``cuhk_sysu`` or ``prw``.
+
+    Returns:
+        Its folder, which need not exist; the environment is read at every call.
+    """
+    return Path(os.environ.get("DETECTRON2_DATASETS", "datasets")) / _BUILTIN[family][0]
+
+
+def load_protocol(dataset_name: str, gallery_size: int | str = 0) -> SearchProtocol:
+    """Load the search protocol of a registered test split.
+
+    The queries are the same for every gallery size of a data set, so the test mapper may use any of them:
+    ``load_protocol(name, cfg.TEST.SEARCH.GALLERY_SIZES[0]).queries_by_image()``.
+
+    Args:
+        dataset_name: a name in ``DatasetCatalog``.
+        gallery_size: a published size, 0 for the full gallery, or the name of a subset; PRW has the full one
+            only.
+
+    Returns:
+        The protocol.
+
+    Raises:
+        ValueError: the data set has no search protocol.
+    """
+    loader = MetadataCatalog.get(dataset_name).get("protocol_loader", None)
+    if loader is None:
+        known = [
+            name for name in DatasetCatalog.list() if MetadataCatalog.get(name).get("protocol_loader", None)
+        ]
+        raise ValueError(
+            f"{dataset_name}: expected a data set with a search protocol, one of {sorted(known)}"
+        )
+    return loader(gallery_size)
+
+
+def load_annotations(dataset_name: str) -> list[dict[str, Any]]:
+    """Load the records of a registered split without opening its frames where the reader allows that.
+
+    Args:
+        dataset_name: a name in ``DatasetCatalog``.
+
+    Returns:
+        Its records; built-in data sets leave out ``height`` and ``width``.
+    """
+    loader = MetadataCatalog.get(dataset_name).get("annotation_loader", None)
+    return loader() if loader is not None else DatasetCatalog.get(dataset_name)
+
+
+def _load_split(family: str, split: str, image_sizes: bool = True) -> list[dict[str, Any]]:
+    return _BUILTIN[family][1](dataset_root(family), split, image_sizes=image_sizes)
+
+
+def _load_split_protocol(family: str, gallery_size: int | str) -> SearchProtocol:
+    return _BUILTIN[family][2](dataset_root(family), gallery_size)
+
+
+def register_builtin_datasets() -> None:
+    """Register every built-in split once; calling it again changes nothing."""
+    for family in _BUILTIN:
+        for split in ("train", "test"):
+            name = f"{family}_{split}"
+            if name in DatasetCatalog.list():
+                continue
+            DatasetCatalog.register(name, partial(_load_split, family, split))
+            metadata = MetadataCatalog.get(name)
+            metadata.set(
+                thing_classes=["person"],
+                evaluator_type="person_search",
+                annotation_loader=partial(_load_split, family, split, image_sizes=False),
+            )
+            if split == "test":
+                metadata.set(protocol_loader=partial(_load_split_protocol, family))
+
+
+register_builtin_datasets()

@@ -1,0 +1,191 @@
+"""Search protocols: which person is searched, in which images, and where that person really is.
+
+Shapes: Q queries, I images of the split, E gallery entries over all queries.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import numpy as np
+
+LISTED: Final = "listed"
+"""The gallery of a query is exactly its entries, in their order."""
+LISTED_THEN_REST: Final = "listed_then_rest"
+"""Its entries in order, then every image neither listed nor the query's (CUHK-SYSU, full gallery)."""
+EVERY: Final = "every"
+"""Every image but the query's, in the order of ``image_names``; entries only locate the person (PRW)."""
+GALLERY_KINDS: Final = (LISTED, LISTED_THEN_REST, EVERY)
+
+
+@dataclass(frozen=True, eq=False)
+class SearchProtocol:
+    """One search protocol of one data set, as compact arrays.
+
+    The test mapper gets its query boxes from ``queries_by_image()``; the evaluator reads the rest.
+
+    Attributes:
+        name: where it comes from, for messages, e.g. ``TestG100``.
+        image_names: (I,) str, the images of the split in their official order, no name twice.
+        query_names: (Q,) str, the image of each query.
+        query_boxes: (Q, 4) float64 XYXY absolute pixels, right and bottom edge exclusive (x + width).
+        entry_offsets: (Q + 1,) int64; the entries of query q are ``entry_offsets[q]:entry_offsets[q + 1]``.
+        entry_images: (E,) int64 rows of ``image_names``; a query may list an image more than once.
+        entry_boxes: (E, 4) float64 XYXY of the searched person in that image; NaN where the person is absent.
+        gallery: one of ``GALLERY_KINDS``.
+        image_cameras: (I,) int64 camera of each image, or None when the data set has none.
+        query_cameras: (Q,) int64 camera of each query image, or None.
+        cross_camera: images of the query's camera do not belong to its gallery.
+
+    Raises:
+        ValueError: shapes, offsets, indices or boxes do not fit together.
+    """
+
+    name: str
+    image_names: np.ndarray
+    query_names: np.ndarray
+    query_boxes: np.ndarray
+    entry_offsets: np.ndarray
+    entry_images: np.ndarray
+    entry_boxes: np.ndarray
+    gallery: str = LISTED
+    image_cameras: np.ndarray | None = None
+    query_cameras: np.ndarray | None = None
+    cross_camera: bool = False
+
+    def __post_init__(self) -> None:
+        queries, entries = len(self.query_names), len(self.entry_images)
+        if self.gallery not in GALLERY_KINDS:
+            raise ValueError(f"{self.name}: gallery: expected one of {GALLERY_KINDS}, found {self.gallery!r}")
+        if len(np.unique(self.image_names)) != len(self.image_names):
+            raise ValueError(f"{self.name}: image_names: expected every name once, found repeats")
+        self._check_shape("query_boxes", (queries, 4))
+        self._check_shape("entry_offsets", (queries + 1,))
+        self._check_shape("entry_boxes", (entries, 4))
+        offsets = self.entry_offsets
+        if offsets[0] != 0 or offsets[-1] != entries or np.any(np.diff(offsets) < 0):
+            raise ValueError(f"{self.name}: entry_offsets: expected 0 to {entries} without descent")
+        if entries and not 0 <= self.entry_images.min() <= self.entry_images.max() < len(self.image_names):
+            raise ValueError(
+                f"{self.name}: entry_images: expected rows of the {len(self.image_names)} images"
+            )
+        empty = np.flatnonzero(~(self.query_boxes[:, 2:] > self.query_boxes[:, :2]).all(axis=1))
+        if empty.size:
+            query = empty[0]
+            raise ValueError(
+                f"{self.name}: query {query} in {self.query_names[query]}: expected a box with positive "
+                f"width and "
+                f"height, found {self.query_boxes[query].tolist()}; correct the query list"
+            )
+
+    def _check_shape(self, field: str, expected: tuple[int, ...]) -> None:
+        found = getattr(self, field).shape
+        if found != expected:
+            raise ValueError(f"{self.name}: {field}: expected shape {expected}, found {found}")
+
+    @property
+    def num_queries(self) -> int:
+        """Q, the number of queries."""
+        return len(self.query_names)
+
+    @property
+    def entry_queries(self) -> np.ndarray:
+        """(E,) int64, the query that each entry belongs to."""
+        return np.repeat(np.arange(self.num_queries), np.diff(self.entry_offsets))
+
+    @property
+    def entry_has_person(self) -> np.ndarray:
+        """(E,) bool, whether the searched person is in that image."""
+        return ~np.isnan(self.entry_boxes[:, 0])
+
+    @property
+    def query_images(self) -> np.ndarray:
+        """(Q,) int64, the row of each query's image in ``image_names``; -1 where the split lacks it."""
+        return rows_of(self.query_names, self.image_names)
+
+    @property
+    def num_ground_truths(self) -> np.ndarray:
+        """(Q,) int64, the entries of each query that show its person."""
+        return np.bincount(self.entry_queries[self.entry_has_person], minlength=self.num_queries)
+
+    def queries_by_image(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        """Group the queries by their image, for the test mapper and the evaluator.
+
+        A test record whose ``image_id`` is a key needs ``query_boxes`` = the second array, in this order; the
+        evaluator then takes row i of the model's ``query_embeddings`` as query ``indices[i]``.
+
+        Returns:
+            For each image with a query, in order of first appearance: (q,) int64 ascending indices and their
+            (q, 4) float64 XYXY boxes in the original image.
+        """
+        names, firsts, groups = np.unique(self.query_names, return_index=True, return_inverse=True)
+        members = np.split(
+            np.argsort(groups, kind="stable"), np.cumsum(np.bincount(groups, minlength=len(names)))[:-1]
+        )
+        return {str(names[g]): (members[g], self.query_boxes[members[g]]) for g in np.argsort(firsts)}
+
+    def across_cameras(self) -> "SearchProtocol":
+        """Leave the images of the query's camera out of its gallery, positives and distractors alike.
+
+        Returns:
+            The stricter protocol.
+
+        Raises:
+            ValueError: the data set has no cameras.
+        """
+        if self.image_cameras is None or self.query_cameras is None:
+            raise ValueError(
+                f"{self.name}: cross-camera search needs cameras, and this data set has none; leave it off"
+            )
+        keep = self.image_cameras[self.entry_images] != self.query_cameras[self.entry_queries]
+        kept = np.concatenate([[0], np.cumsum(keep)])[self.entry_offsets]
+        return replace(
+            self,
+            entry_offsets=kept,
+            entry_images=self.entry_images[keep],
+            entry_boxes=self.entry_boxes[keep],
+            cross_camera=True,
+        )
+
+    def check_query_boxes(self, records: Iterable[Mapping[str, Any]]) -> None:
+        """Refuse queries that lie outside their image.
+
+        Args:
+            records: the split's records; those without ``height`` and ``width`` are not checked.
+
+        Raises:
+            ValueError: a query box does not overlap its image.
+        """
+        sizes = {r["image_id"]: (r["width"], r["height"]) for r in records if "height" in r and "width" in r}
+        limits = np.array([sizes.get(str(name), (np.inf, np.inf)) for name in self.query_names]).reshape(
+            -1, 2
+        )
+        outside = (self.query_boxes[:, :2] >= limits).any(axis=1) | (self.query_boxes[:, 2:] <= 0).any(axis=1)
+        if outside.any():
+            query = int(np.flatnonzero(outside)[0])
+            width, height = limits[query]
+            raise ValueError(
+                f"{self.name}: query {query}: expected a box inside {self.query_names[query]} "
+                f"({width:g} x {height:g} pixels), found {self.query_boxes[query].tolist()}; {outside.sum()} "
+                f"of "
+                f"{self.num_queries} queries are outside: correct the query list or replace the image"
+            )
+
+
+def rows_of(names: np.ndarray | Sequence[str], table: np.ndarray) -> np.ndarray:
+    """Look names up in a table of distinct names.
+
+    Args:
+        names: (N,) str.
+        table: (I,) str, no name twice.
+
+    Returns:
+        (N,) int64 rows of ``table``; -1 for names that it lacks.
+    """
+    names = np.asarray(names, dtype=str)
+    if not len(table):
+        return np.full(len(names), -1)
+    order = np.argsort(table)
+    places = np.minimum(np.searchsorted(table, names, sorter=order), len(table) - 1)
+    rows = order[places]
+    return np.where(table[rows] == names, rows, -1)
