@@ -5,6 +5,8 @@ import pytest
 from PIL import Image
 from scipy.io import savemat
 
+EASY = np.uint8([[0]])
+
 
 def mat_box(box):
     """A box as MATLAB stores it: the smallest integer type, or an empty double (1, 0)."""
@@ -43,7 +45,7 @@ class CuhkSysuCopy:
             (
                 name,
                 len(boxes),
-                struct_array(["idlocate", "ishard"], [(mat_box(b), np.uint8([[0]])) for b in boxes]),
+                struct_array(["idlocate", "ishard"], [(mat_box(b), EASY) for b in boxes]),
             )
             for name, boxes in boxes_by_name.items()
         ]
@@ -56,7 +58,7 @@ class CuhkSysuCopy:
     def train(self, identities):
         cells = []
         for number, scenes in enumerate(identities):
-            rows = [(name, mat_box(box), np.uint8([[0]])) for name, box in scenes]
+            rows = [(name, mat_box(box), EASY) for name, box in scenes]
             scene = struct_array(["imname", "idlocate", "ishard"], rows)
             cells.append(struct_array(["idname", "nAppear", "scene"], [(f"p{number}", len(rows), scene)]))
         savemat(self.train_test / "Train.mat", {"Train": cell(cells)})
@@ -67,11 +69,9 @@ class CuhkSysuCopy:
         for number, (name, box, gallery) in enumerate(queries):
             query = struct_array(
                 ["imname", "idlocate", "ishard", "idname"],
-                [(name, mat_box(box), np.uint8([[0]]), f"p{number}")],
+                [(name, mat_box(box), EASY, f"p{number}")],
             )
-            entries = [
-                (n, mat_box(b), np.zeros((1, 0)) if b is None else np.uint8([[1]])) for n, b in gallery
-            ]
+            entries = [(n, mat_box(b), mat_box(b)[:, :1]) for n, b in gallery]
             rows.append((query, struct_array(["imname", "idlocate", "ishard"], entries)))
         variable = variable or f"TestG{size}"
         path = path or self.train_test / f"{variable}.mat"

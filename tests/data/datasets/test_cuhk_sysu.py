@@ -64,9 +64,7 @@ def test_frame_sizes_are_read_from_the_headers(small_cuhk):
 
 def test_missing_frame_is_named(small_cuhk):
     small_cuhk.frames(["s9.jpg", "s7.jpg", "s1.jpg"])
-    with pytest.raises(
-        FileNotFoundError, match=r"cuhk_sysu: expected 4 readable frames, found 1 .*s8\.jpg is missing"
-    ):
+    with pytest.raises(FileNotFoundError, match=r"expected 4 readable frames, found 1 .*s8\.jpg is missing"):
         load_cuhk_sysu(small_cuhk.root, "test")
 
 
@@ -167,9 +165,7 @@ def test_subsets(small_cuhk, name, file_name):
 
 
 def test_unknown_gallery_size_lists_the_valid_ones(small_cuhk):
-    with pytest.raises(
-        ValueError, match=r"gallery size: expected one of \(50, 100, .*'occlusion'.* found 75"
-    ):
+    with pytest.raises(ValueError, match=r"expected one of \(50, 100, .*'occlusion'.* found 75"):
         load_cuhk_sysu_protocol(small_cuhk.root, 75)
 
 
@@ -180,9 +176,7 @@ def test_absent_size_is_named(small_cuhk):
 
 def test_gallery_image_outside_the_test_split_is_refused(small_cuhk):
     small_cuhk.protocol(100, [("s8.jpg", (21, 22, 40, 90), [("s10.jpg", None)])])
-    with pytest.raises(
-        ValueError, match=r"TestG100\.mat: Gallery imname: expected test images .* found s10\.jpg"
-    ):
+    with pytest.raises(ValueError, match=r"Gallery imname: expected test images .* found s10\.jpg"):
         load_cuhk_sysu_protocol(small_cuhk.root, 100)
 
 
