@@ -1,0 +1,29 @@
+"""Records to model inputs: pairs and crops for training, test images with query boxes for search."""
+
+from inet_d2.data.build import (
+    TRAIN_LOADER_REGISTRY,
+    build_crop_train_loader,
+    build_pair_train_loader,
+    build_search_test_loader,
+    build_train_loader,
+)
+from inet_d2.data.crops import CropDataset, PersonCropMapper
+from inet_d2.data.paired_mapper import PairedDatasetMapper
+from inet_d2.data.pairs import PairDataset, same_identity_pairs
+from inet_d2.data.person_mapper import PersonImageMapper
+from inet_d2.data.search_mapper import SearchDatasetMapper
+
+__all__ = [
+    "TRAIN_LOADER_REGISTRY",
+    "CropDataset",
+    "PairDataset",
+    "PairedDatasetMapper",
+    "PersonCropMapper",
+    "PersonImageMapper",
+    "SearchDatasetMapper",
+    "build_crop_train_loader",
+    "build_pair_train_loader",
+    "build_search_test_loader",
+    "build_train_loader",
+    "same_identity_pairs",
+]
