@@ -7,7 +7,7 @@ and, for a test split, ``protocol_loader``: a function from the gallery size (0 
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -16,12 +16,14 @@ from detectron2.data import DatasetCatalog, MetadataCatalog
 
 from inet_d2.data.datasets.cuhk_sysu import load_cuhk_sysu, load_cuhk_sysu_protocol
 from inet_d2.data.datasets.protocol import SearchProtocol
+from inet_d2.data.datasets.prw import load_prw, load_prw_protocol
 
 _Reader = Callable[..., list[dict[str, Any]]]
 _ProtocolReader = Callable[[Path, Any], SearchProtocol]
 
 _BUILTIN: Final[dict[str, tuple[str, _Reader, _ProtocolReader]]] = {
     "cuhk_sysu": ("CUHK-SYSU", load_cuhk_sysu, load_cuhk_sysu_protocol),
+    "prw": ("PRW", load_prw, load_prw_protocol),
 }
 
 
@@ -65,6 +67,22 @@ def load_protocol(dataset_name: str, gallery_size: int | str = 0) -> SearchProto
     return loader(gallery_size)
 
 
+def gallery_sizes_of(dataset_name: str, gallery_sizes: Sequence[int | str]) -> tuple[int | str, ...]:
+    """Keep the gallery sizes that a data set has.
+
+    Args:
+        dataset_name: a name in ``DatasetCatalog``.
+        gallery_sizes: the sizes that were asked for; 0 = full.
+
+    Returns:
+        The same sizes without repeats, in order; (0,) for data sets such as PRW that only have the full
+        gallery.
+    """
+    if MetadataCatalog.get(dataset_name).get("full_gallery_only", False):
+        return (0,)
+    return tuple(dict.fromkeys(gallery_sizes))
+
+
 def load_annotations(dataset_name: str) -> list[dict[str, Any]]:
     """Load the records of a registered split without opening its frames where the reader allows that.
 
@@ -101,7 +119,10 @@ def register_builtin_datasets() -> None:
                 annotation_loader=partial(_load_split, family, split, image_sizes=False),
             )
             if split == "test":
-                metadata.set(protocol_loader=partial(_load_split_protocol, family))
+                metadata.set(
+                    protocol_loader=partial(_load_split_protocol, family),
+                    full_gallery_only=family == "prw",
+                )
 
 
 register_builtin_datasets()

@@ -5,7 +5,7 @@ from inet_d2.data.datasets import builtin
 
 
 def test_names_and_metadata():
-    for name in ("cuhk_sysu_train", "cuhk_sysu_test"):
+    for name in ("cuhk_sysu_train", "cuhk_sysu_test", "prw_train", "prw_test"):
         assert name in DatasetCatalog.list()
         assert MetadataCatalog.get(name).thing_classes == ["person"]
         assert MetadataCatalog.get(name).evaluator_type == "person_search"
@@ -28,3 +28,8 @@ def test_root_is_read_when_the_data_is_asked_for(small_cuhk, monkeypatch):
 def test_data_set_without_protocol():
     with pytest.raises(ValueError, match=r"cuhk_sysu_train: expected a data set with a search protocol"):
         builtin.load_protocol("cuhk_sysu_train", 50)
+
+
+def test_gallery_sizes_that_a_data_set_has():
+    assert builtin.gallery_sizes_of("cuhk_sysu_test", [100, 0, 100]) == (100, 0)
+    assert builtin.gallery_sizes_of("prw_test", [50, 100]) == (0,)
