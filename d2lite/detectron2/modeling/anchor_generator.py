@@ -1,0 +1,89 @@
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from ..config import configurable
+from ..structures import Boxes
+from ..utils.registry import Registry
+
+ANCHOR_GENERATOR_REGISTRY = Registry("ANCHOR_GENERATOR")
+
+
+class BufferList(nn.Module):
+    """Tensors that move with the module and are in no checkpoint."""
+
+    def __init__(self, buffers: list[Tensor]) -> None:
+        super().__init__()
+        for i, buffer in enumerate(buffers):
+            self.register_buffer(str(i), buffer, persistent=False)
+
+    def __len__(self) -> int:
+        return len(self._buffers)
+
+    def __iter__(self):
+        return iter(self._buffers.values())
+
+
+def _per_level(values: Sequence, count: int, name: str) -> Sequence:
+    values = values if isinstance(values[0], Sequence) else [values]
+    values = list(values) * count if len(values) == 1 else values
+    assert len(values) == count, f"anchor generator: {len(values)} lists of {name} for {count} maps"
+    return values
+
+
+@ANCHOR_GENERATOR_REGISTRY.register()
+class DefaultAnchorGenerator(nn.Module):
+    """Anchors of every size (root of the area, pixels) and aspect ratio (height / width), not rounded.
+
+    Sizes and ratios are one list for all maps or one per map; `offset` is the first centre, in strides.
+    """
+
+    box_dim = 4
+
+    @configurable
+    def __init__(self, *, sizes, aspect_ratios, strides, offset=0.5) -> None:
+        super().__init__()
+        assert 0.0 <= offset < 1.0, f"anchor generator: offset {offset} outside [0, 1)"
+        self.strides = strides
+        self.offset = offset
+        sizes = _per_level(sizes, len(strides), "sizes")
+        ratios = _per_level(aspect_ratios, len(strides), "aspect_ratios")
+        self.cell_anchors = BufferList(list(map(self.generate_cell_anchors, sizes, ratios)))
+
+    @classmethod
+    def from_config(cls, cfg, input_shape):
+        node = cfg.MODEL.ANCHOR_GENERATOR
+        strides = [shape.stride for shape in input_shape]
+        per_cell = {"sizes": node.SIZES, "aspect_ratios": node.ASPECT_RATIOS}
+        return {**per_cell, "strides": strides, "offset": node.OFFSET}
+
+    @property
+    def num_anchors(self) -> list[int]:
+        """Anchors per point of the grid, one number per map."""
+        return [len(cell) for cell in self.cell_anchors]
+
+    num_cell_anchors = num_anchors
+
+    def generate_cell_anchors(self, sizes=(32, 64, 128, 256, 512), aspect_ratios=(0.5, 1, 2)) -> Tensor:
+        """Anchors (len(sizes) * len(aspect_ratios), 4) around the origin, size by size."""
+        widths = [(math.sqrt(size**2.0 / ratio), ratio) for size in sizes for ratio in aspect_ratios]
+        sides = [(width / 2.0, ratio * width / 2.0) for width, ratio in widths]
+        return torch.tensor([(-x, -y, x, y) for x, y in sides])
+
+    def _grid(self, cell: Tensor, size: Sequence[int], stride: int) -> Tensor:
+        axes = [
+            torch.arange(self.offset * stride, side * stride, stride, device=cell.device) for side in size
+        ]
+        y, x = torch.meshgrid(*(axis.float() for axis in axes), indexing="ij")
+        return (torch.stack((x, y, x, y), dim=-1).reshape(-1, 1, 4) + cell).reshape(-1, 4)
+
+    def forward(self, features: list[Tensor]) -> list[Boxes]:
+        """Maps (N, C, H, W) -> per map Boxes of H * W * anchors, ordered by (y, x, size, ratio)."""
+        levels = zip(self.cell_anchors, features, self.strides, strict=True)
+        return [Boxes(self._grid(cell, feature.shape[-2:], stride)) for cell, feature, stride in levels]
+
+
+def build_anchor_generator(cfg, input_shape) -> nn.Module:
+    return ANCHOR_GENERATOR_REGISTRY.get(cfg.MODEL.ANCHOR_GENERATOR.NAME)(cfg, input_shape)

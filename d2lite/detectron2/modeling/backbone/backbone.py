@@ -1,0 +1,25 @@
+from abc import ABCMeta, abstractmethod
+
+from torch import Tensor, nn
+
+from ...layers import ShapeSpec
+
+
+class Backbone(nn.Module, metaclass=ABCMeta):
+    """Turns images (N, C, H, W) into named feature maps.
+
+    Subclasses set `_out_features` and, by name, `_out_feature_channels` and `_out_feature_strides`.
+    """
+
+    size_divisibility = 0
+
+    @property
+    def padding_constraints(self) -> dict[str, int]:
+        return {}
+
+    @abstractmethod
+    def forward(self, x: Tensor) -> dict[str, Tensor]: ...
+
+    def output_shape(self) -> dict[str, ShapeSpec]:
+        channels, strides = self._out_feature_channels, self._out_feature_strides
+        return {name: ShapeSpec(channels=channels[name], stride=strides[name]) for name in self._out_features}

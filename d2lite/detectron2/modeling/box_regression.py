@@ -1,0 +1,68 @@
+"""Boxes as offsets from other boxes, and the losses on those offsets."""
+
+import math
+
+import torch
+from fvcore.nn import giou_loss, smooth_l1_loss
+from torch import Tensor
+
+from .._lite import unsupported
+from ..layers import cat
+from ..structures import Boxes
+
+_SCALE_CLAMP = math.log(1000.0 / 16)
+
+
+def _centers_and_sizes(boxes: Tensor) -> tuple[Tensor, Tensor]:
+    sizes = boxes[:, 2:] - boxes[:, :2]
+    return boxes[:, :2] + 0.5 * sizes, sizes
+
+
+class Box2BoxTransform:
+    """R-CNN's deltas (dx, dy, dw, dh): shift over size and log of the ratio of sizes, each times its weight.
+
+    Before the exponential, dw and dh are limited to `scale_clamp` from above.
+    """
+
+    def __init__(self, weights, scale_clamp=_SCALE_CLAMP) -> None:
+        self.weights = weights
+        self.scale_clamp = scale_clamp
+
+    def get_deltas(self, src_boxes: Tensor, target_boxes: Tensor) -> Tensor:
+        """Deltas (N, 4) that take `src_boxes` (N, 4) to `target_boxes` (N, 4)."""
+        src_centers, src_sizes = _centers_and_sizes(src_boxes)
+        assert (src_sizes[:, 0] > 0).all(), "Input boxes to Box2BoxTransform are not valid!"
+        centers, sizes = _centers_and_sizes(target_boxes)
+        weights = src_boxes.new_tensor(self.weights)
+        shift = weights[:2] * (centers - src_centers) / src_sizes
+        return torch.cat((shift, weights[2:] * torch.log(sizes / src_sizes)), dim=1)
+
+    def apply_deltas(self, deltas: Tensor, boxes: Tensor) -> Tensor:
+        """Move `boxes` (N, 4) by `deltas` (N, 4k) -> float32 boxes (N, 4k)."""
+        deltas = deltas.float()
+        centers, sizes = (part.unsqueeze(1) for part in _centers_and_sizes(boxes.to(deltas.dtype)))
+        scaled = deltas.reshape(len(deltas), deltas.shape[1] // 4, 4) / deltas.new_tensor(self.weights)
+        new_centers = scaled[..., :2] * sizes + centers
+        half = 0.5 * (torch.exp(scaled[..., 2:].clamp(max=self.scale_clamp)) * sizes)
+        return torch.cat((new_centers - half, new_centers + half), dim=-1).reshape(deltas.shape)
+
+
+def _dense_box_regression_loss(
+    anchors: list[Boxes],
+    box2box_transform: Box2BoxTransform,
+    pred_anchor_deltas: list[Tensor],
+    gt_boxes: list[Tensor],
+    fg_mask: Tensor,
+    box_reg_loss_type: str = "smooth_l1",
+    smooth_l1_beta: float = 0.0,
+) -> Tensor:
+    """Summed loss over N images x R anchors where `fg_mask` (N, R); deltas come per level, (N, r, 4)."""
+    source = Boxes.cat(anchors).tensor.expand(len(gt_boxes), -1, -1)[fg_mask]
+    deltas = cat(pred_anchor_deltas, dim=1)[fg_mask]
+    target = torch.stack(gt_boxes)[fg_mask]
+    if box_reg_loss_type == "smooth_l1":
+        target = box2box_transform.get_deltas(source, target)
+        return smooth_l1_loss(deltas, target, beta=smooth_l1_beta, reduction="sum")
+    if box_reg_loss_type == "giou":
+        return giou_loss(box2box_transform.apply_deltas(deltas, source), target, reduction="sum")
+    unsupported(f"The box regression loss '{box_reg_loss_type}'")

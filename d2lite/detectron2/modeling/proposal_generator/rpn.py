@@ -1,0 +1,194 @@
+"""Region proposals. N images, A anchors per point of a map, R anchors per image, r of them on one level."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ...config import configurable
+from ...layers import Conv2d, cat
+from ...structures import Boxes, Instances, pairwise_iou
+from ...utils.events import get_event_storage
+from ...utils.registry import Registry
+from ..anchor_generator import build_anchor_generator
+from ..box_regression import Box2BoxTransform, _dense_box_regression_loss
+from ..matcher import Matcher
+from ..sampling import subsample_labels
+from .build import PROPOSAL_GENERATOR_REGISTRY
+from .proposal_utils import find_top_rpn_proposals
+
+RPN_HEAD_REGISTRY = Registry("RPN_HEAD")
+
+
+def build_rpn_head(cfg, input_shape) -> nn.Module:
+    return RPN_HEAD_REGISTRY.get(cfg.MODEL.RPN.HEAD_NAME)(cfg, input_shape)
+
+
+@RPN_HEAD_REGISTRY.register()
+class StandardRPNHead(nn.Module):
+    """3x3 convolutions, then 1x1 ones to objectness (A) and deltas (A * box_dim); -1 keeps the channels."""
+
+    @configurable
+    def __init__(self, *, in_channels, num_anchors, box_dim=4, conv_dims=(-1,)) -> None:
+        super().__init__()
+        convs, channels = [], in_channels
+        for dim in conv_dims:
+            dim = channels if dim == -1 else dim
+            convs.append(Conv2d(channels, dim, kernel_size=3, padding=1, activation=nn.ReLU()))
+            channels = dim
+        self.conv = convs[0] if len(convs) == 1 else nn.Sequential()
+        for k, conv in enumerate(convs if len(convs) > 1 else []):
+            self.conv.add_module(f"conv{k}", conv)
+        self.objectness_logits = nn.Conv2d(channels, num_anchors, kernel_size=1)
+        self.anchor_deltas = nn.Conv2d(channels, num_anchors * box_dim, kernel_size=1)
+        for layer in (*convs, self.objectness_logits, self.anchor_deltas):
+            nn.init.normal_(layer.weight, std=0.01)
+            nn.init.zeros_(layer.bias)
+
+    @classmethod
+    def from_config(cls, cfg, input_shape):
+        generator = build_anchor_generator(cfg, input_shape)
+        channels, anchors = {shape.channels for shape in input_shape}, set(generator.num_anchors)
+        assert len(channels) == len(anchors) == 1, "RPN: channels and anchors must be equal on all levels!"
+        shape = {"in_channels": channels.pop(), "num_anchors": anchors.pop(), "box_dim": generator.box_dim}
+        return {**shape, "conv_dims": cfg.MODEL.RPN.CONV_DIMS}
+
+    def forward(self, features: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+        hidden = [self.conv(x) for x in features]
+        return [self.objectness_logits(x) for x in hidden], [self.anchor_deltas(x) for x in hidden]
+
+
+@PROPOSAL_GENERATOR_REGISTRY.register()
+class RPN(nn.Module):
+    """Region proposal network. `pre_nms_topk` and `post_nms_topk` are numbers for (training, test)."""
+
+    @configurable
+    def __init__(
+        self,
+        *,
+        in_features,
+        head,
+        anchor_generator,
+        anchor_matcher,
+        box2box_transform,
+        batch_size_per_image,
+        positive_fraction,
+        pre_nms_topk,
+        post_nms_topk,
+        nms_thresh=0.7,
+        min_box_size=0.0,
+        anchor_boundary_thresh=-1.0,
+        loss_weight=1.0,
+        box_reg_loss_type="smooth_l1",
+        smooth_l1_beta=0.0,
+    ) -> None:
+        super().__init__()
+        self.in_features = in_features
+        self.rpn_head = head
+        self.anchor_generator = anchor_generator
+        self.anchor_matcher = anchor_matcher
+        self.box2box_transform = box2box_transform
+        self.batch_size_per_image = batch_size_per_image
+        self.positive_fraction = positive_fraction
+        self.pre_nms_topk = dict(zip((True, False), pre_nms_topk, strict=True))
+        self.post_nms_topk = dict(zip((True, False), post_nms_topk, strict=True))
+        self.nms_thresh = nms_thresh
+        self.min_box_size = float(min_box_size)
+        self.anchor_boundary_thresh = anchor_boundary_thresh
+        both = {"loss_rpn_cls": loss_weight, "loss_rpn_loc": loss_weight}
+        self.loss_weight = loss_weight if isinstance(loss_weight, dict) else both
+        self.box_reg_loss_type = box_reg_loss_type
+        self.smooth_l1_beta = smooth_l1_beta
+
+    @classmethod
+    def from_config(cls, cfg, input_shape):
+        rpn = cfg.MODEL.RPN
+        shapes = [input_shape[name] for name in rpn.IN_FEATURES]
+        box_weight = rpn.BBOX_REG_LOSS_WEIGHT * rpn.LOSS_WEIGHT
+        return {
+            "in_features": rpn.IN_FEATURES,
+            "head": build_rpn_head(cfg, shapes),
+            "anchor_generator": build_anchor_generator(cfg, shapes),
+            "anchor_matcher": Matcher(rpn.IOU_THRESHOLDS, rpn.IOU_LABELS, allow_low_quality_matches=True),
+            "box2box_transform": Box2BoxTransform(weights=rpn.BBOX_REG_WEIGHTS),
+            "batch_size_per_image": rpn.BATCH_SIZE_PER_IMAGE,
+            "positive_fraction": rpn.POSITIVE_FRACTION,
+            "pre_nms_topk": (rpn.PRE_NMS_TOPK_TRAIN, rpn.PRE_NMS_TOPK_TEST),
+            "post_nms_topk": (rpn.POST_NMS_TOPK_TRAIN, rpn.POST_NMS_TOPK_TEST),
+            "nms_thresh": rpn.NMS_THRESH,
+            "min_box_size": cfg.MODEL.PROPOSAL_GENERATOR.MIN_SIZE,
+            "anchor_boundary_thresh": rpn.BOUNDARY_THRESH,
+            "loss_weight": {"loss_rpn_cls": rpn.LOSS_WEIGHT, "loss_rpn_loc": box_weight},
+            "box_reg_loss_type": rpn.BBOX_REG_LOSS_TYPE,
+            "smooth_l1_beta": rpn.SMOOTH_L1_BETA,
+        }
+
+    def _subsample_labels(self, label: Tensor) -> Tensor:
+        """Turn the labels (R,) that are not sampled into -1, in place."""
+        positive, negative = subsample_labels(label, self.batch_size_per_image, self.positive_fraction, 0)
+        label.fill_(-1)
+        label[positive] = 1
+        label[negative] = 0
+        return label
+
+    @torch.no_grad()
+    def label_and_sample_anchors(self, anchors: list[Boxes], gt_instances: list[Instances]):
+        """Per image: labels (R,) of 1, 0 or -1 (unused), and the matched ground-truth boxes (R, 4)."""
+        anchors = Boxes.cat(anchors)
+        all_labels, matched_boxes = [], []
+        for instances in gt_instances:
+            gt_boxes = instances.gt_boxes
+            matches, labels = self.anchor_matcher(pairwise_iou(gt_boxes, anchors))
+            if self.anchor_boundary_thresh >= 0:
+                labels[~anchors.inside_box(instances.image_size, self.anchor_boundary_thresh)] = -1
+            all_labels.append(self._subsample_labels(labels))
+            matched_boxes.append(
+                gt_boxes[matches].tensor if len(gt_boxes) else torch.zeros_like(anchors.tensor)
+            )
+        return all_labels, matched_boxes
+
+    def losses(
+        self, anchors, pred_objectness_logits, gt_labels, pred_anchor_deltas, gt_boxes
+    ) -> dict[str, Tensor]:
+        """Losses per anchor of the batch (`batch_size_per_image` times N), however many were sampled."""
+        labels = torch.stack(gt_labels)
+        positive, valid = labels == 1, labels >= 0
+        storage = get_event_storage()
+        storage.put_scalar("rpn/num_pos_anchors", positive.sum().item() / len(labels))
+        storage.put_scalar("rpn/num_neg_anchors", (labels == 0).sum().item() / len(labels))
+        kind = (self.box_reg_loss_type, self.smooth_l1_beta)
+        loc = _dense_box_regression_loss(
+            anchors, self.box2box_transform, pred_anchor_deltas, gt_boxes, positive, *kind
+        )
+        logits = cat(pred_objectness_logits, dim=1)[valid]
+        cls = F.binary_cross_entropy_with_logits(logits, labels[valid].to(torch.float32), reduction="sum")
+        losses = {"loss_rpn_cls": cls, "loss_rpn_loc": loc}
+        normalizer = self.batch_size_per_image * len(labels)
+        return {name: loss / normalizer * self.loss_weight.get(name, 1.0) for name, loss in losses.items()}
+
+    def forward(self, images, features, gt_instances=None):
+        """Proposals (Instances with proposal_boxes, objectness_logits) per image, and losses in training."""
+        features = [features[name] for name in self.in_features]
+        anchors = self.anchor_generator(features)
+        logits, deltas = self.rpn_head(features)
+        logits = [x.permute(0, 2, 3, 1).flatten(1) for x in logits]  # (N, A, H, W) -> (N, r)
+        box_dim = self.anchor_generator.box_dim
+        deltas = [x.unflatten(1, (-1, box_dim)).permute(0, 3, 4, 1, 2).flatten(1, 3) for x in deltas]
+        losses = {}
+        if self.training:
+            assert gt_instances is not None, "RPN requires gt_instances in training!"
+            gt_labels, gt_boxes = self.label_and_sample_anchors(anchors, gt_instances)
+            losses = self.losses(anchors, logits, gt_labels, deltas, gt_boxes)
+        return self.predict_proposals(anchors, logits, deltas, images.image_sizes), losses
+
+    @torch.no_grad()
+    def predict_proposals(self, anchors, pred_objectness_logits, pred_anchor_deltas, image_sizes):
+        boxes = self._decode_proposals(anchors, pred_anchor_deltas)
+        topk = (self.pre_nms_topk[self.training], self.post_nms_topk[self.training])
+        options = (image_sizes, self.nms_thresh, *topk, self.min_box_size, self.training)
+        return find_top_rpn_proposals(boxes, pred_objectness_logits, *options)
+
+    def _decode_proposals(self, anchors: list[Boxes], pred_anchor_deltas: list[Tensor]) -> list[Tensor]:
+        """Deltas (N, r, 4) per level -> boxes (N, r, 4)."""
+        levels = zip(anchors, pred_anchor_deltas, strict=True)
+        apply = self.box2box_transform.apply_deltas
+        return [apply(x.flatten(0, 1), a.tensor.repeat(len(x), 1)).view_as(x) for a, x in levels]

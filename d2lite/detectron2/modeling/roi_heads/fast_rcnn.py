@@ -1,0 +1,171 @@
+"""Fast R-CNN outputs. R RoIs of all images, K classes (K = background, the last score)."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from ..._lite import unsupported
+from ...config import configurable
+from ...layers import ShapeSpec, batched_nms, cat, cross_entropy, nonzero_tuple
+from ...structures import Boxes, Instances
+from ...utils.events import get_event_storage
+from ..box_regression import Box2BoxTransform, _dense_box_regression_loss
+
+
+def fast_rcnn_inference(boxes, scores, image_shapes, score_thresh, nms_thresh, topk_per_image):
+    """Per image: detections (Instances) and the rows of their RoIs."""
+    options = (score_thresh, nms_thresh, topk_per_image)
+    images = zip(boxes, scores, image_shapes, strict=True)
+    results = [fast_rcnn_inference_single_image(*image, *options) for image in images]
+    return [result for result, _ in results], [rows for _, rows in results]
+
+
+def fast_rcnn_inference_single_image(boxes, scores, image_shape, score_thresh, nms_thresh, topk_per_image):
+    """Clip, keep scores above the threshold, suppress per class, keep the best (all if topk < 0)."""
+    valid = torch.isfinite(boxes).all(dim=1) & torch.isfinite(scores).all(dim=1)
+    scores = scores[valid, :-1]
+    boxes = Boxes(boxes[valid].reshape(-1, 4))
+    boxes.clip(image_shape)
+    boxes = boxes.tensor.view(len(scores), -1, 4)
+    rows, classes = nonzero_tuple(scores > score_thresh)
+    scores = scores[rows, classes]
+    boxes = boxes[rows, classes if boxes.shape[1] > 1 else 0]
+    keep = batched_nms(boxes, scores, classes, nms_thresh)
+    keep = keep[:topk_per_image] if topk_per_image >= 0 else keep
+    fields = {"pred_boxes": Boxes(boxes[keep]), "scores": scores[keep], "pred_classes": classes[keep]}
+    return Instances(image_shape, **fields), rows[keep]
+
+
+def _log_classification_stats(pred_logits: Tensor, gt_classes: Tensor, prefix: str = "fast_rcnn") -> None:
+    if gt_classes.numel() == 0:
+        return
+    background, predicted, storage = pred_logits.shape[1] - 1, pred_logits.argmax(dim=1), get_event_storage()
+    correct, fg = predicted == gt_classes, (gt_classes >= 0) & (gt_classes < background)
+    storage.put_scalar(f"{prefix}/cls_accuracy", correct.float().mean().item())
+    if fg.any():
+        storage.put_scalar(f"{prefix}/fg_cls_accuracy", correct[fg].float().mean().item())
+        storage.put_scalar(f"{prefix}/false_negative", (predicted[fg] == background).float().mean().item())
+
+
+class FastRCNNOutputLayers(nn.Module):
+    """Class scores and box deltas of RoI features, their losses and the detections."""
+
+    @configurable
+    def __init__(
+        self,
+        input_shape: ShapeSpec | int,
+        *,
+        box2box_transform,
+        num_classes,
+        test_score_thresh=0.0,
+        test_nms_thresh=0.5,
+        test_topk_per_image=100,
+        cls_agnostic_bbox_reg=False,
+        smooth_l1_beta=0.0,
+        box_reg_loss_type="smooth_l1",
+        loss_weight=1.0,
+        use_fed_loss=False,
+        use_sigmoid_ce=False,
+    ) -> None:
+        super().__init__()
+        if use_fed_loss or use_sigmoid_ce:
+            unsupported("ROI_BOX_HEAD.USE_FED_LOSS / USE_SIGMOID_CE")
+        shape = ShapeSpec(channels=input_shape) if isinstance(input_shape, int) else input_shape
+        size = math.prod((shape.channels, shape.width or 1, shape.height or 1))
+        self.num_classes = num_classes
+        self.cls_score = nn.Linear(size, num_classes + 1)
+        self.bbox_pred = nn.Linear(size, 4 if cls_agnostic_bbox_reg else 4 * num_classes)
+        for layer, std in ((self.cls_score, 0.01), (self.bbox_pred, 0.001)):
+            nn.init.normal_(layer.weight, std=std)
+            nn.init.zeros_(layer.bias)
+        self.box2box_transform = box2box_transform
+        self.smooth_l1_beta = smooth_l1_beta
+        self.test_score_thresh = test_score_thresh
+        self.test_nms_thresh = test_nms_thresh
+        self.test_topk_per_image = test_topk_per_image
+        self.box_reg_loss_type = box_reg_loss_type
+        both = {"loss_cls": loss_weight, "loss_box_reg": loss_weight}
+        self.loss_weight = loss_weight if isinstance(loss_weight, dict) else both
+
+    @classmethod
+    def from_config(cls, cfg, input_shape):
+        heads, box = cfg.MODEL.ROI_HEADS, cfg.MODEL.ROI_BOX_HEAD
+        return {
+            "input_shape": input_shape,
+            "box2box_transform": Box2BoxTransform(weights=box.BBOX_REG_WEIGHTS),
+            "num_classes": heads.NUM_CLASSES,
+            "test_score_thresh": heads.SCORE_THRESH_TEST,
+            "test_nms_thresh": heads.NMS_THRESH_TEST,
+            "test_topk_per_image": cfg.TEST.DETECTIONS_PER_IMAGE,
+            "cls_agnostic_bbox_reg": box.CLS_AGNOSTIC_BBOX_REG,
+            "smooth_l1_beta": box.SMOOTH_L1_BETA,
+            "box_reg_loss_type": box.BBOX_REG_LOSS_TYPE,
+            "loss_weight": {"loss_box_reg": box.BBOX_REG_LOSS_WEIGHT},
+            "use_fed_loss": box.USE_FED_LOSS,
+            "use_sigmoid_ce": box.USE_SIGMOID_CE,
+        }
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """RoI features (R, ...) -> scores (R, K + 1) and deltas (R, 4K) or (R, 4)."""
+        x = x.flatten(start_dim=1)
+        return self.cls_score(x), self.bbox_pred(x)
+
+    def losses(self, predictions, proposals: list[Instances]) -> dict[str, Tensor]:
+        """Both losses are means over all RoIs of the batch, of which only foreground has a box loss."""
+        scores, deltas = predictions
+        gt_classes = cat([p.gt_classes for p in proposals]) if proposals else torch.empty(0, dtype=torch.long)
+        _log_classification_stats(scores, gt_classes)
+        boxes = gt_boxes = deltas.new_zeros((0, 4))
+        if proposals:
+            boxes = cat([p.proposal_boxes.tensor for p in proposals])
+            assert not boxes.requires_grad, "Proposals should not require gradients!"
+            gt_boxes = cat(
+                [(p.gt_boxes if p.has("gt_boxes") else p.proposal_boxes).tensor for p in proposals]
+            )
+        box_loss = self.box_reg_loss(boxes, gt_boxes, deltas, gt_classes)
+        losses = {"loss_cls": cross_entropy(scores, gt_classes), "loss_box_reg": box_loss}
+        return {name: loss * self.loss_weight.get(name, 1.0) for name, loss in losses.items()}
+
+    def box_reg_loss(self, proposal_boxes, gt_boxes, pred_deltas, gt_classes) -> Tensor:
+        """Summed loss of the foreground RoIs over the number of all RoIs."""
+        fg = nonzero_tuple((gt_classes >= 0) & (gt_classes < self.num_classes))[0]
+        per_class = pred_deltas.view(len(pred_deltas), pred_deltas.shape[1] // 4, 4)
+        deltas = per_class[fg, gt_classes[fg] if per_class.shape[1] > 1 else 0]
+        loss = _dense_box_regression_loss(
+            [Boxes(proposal_boxes[fg])],
+            self.box2box_transform,
+            [deltas[None]],
+            [gt_boxes[fg]],
+            torch.ones_like(fg, dtype=torch.bool)[None],
+            self.box_reg_loss_type,
+            self.smooth_l1_beta,
+        )
+        return loss / max(gt_classes.numel(), 1.0)
+
+    def inference(self, predictions, proposals: list[Instances]):
+        """Per image: detections, and for each the row of the RoI that it comes from."""
+        boxes, probs = self.predict_boxes(predictions, proposals), self.predict_probs(predictions, proposals)
+        options = (self.test_score_thresh, self.test_nms_thresh, self.test_topk_per_image)
+        return fast_rcnn_inference(boxes, probs, [p.image_size for p in proposals], *options)
+
+    def predict_boxes_for_gt_classes(self, predictions, proposals: list[Instances]) -> list[Tensor]:
+        """Per image the boxes (R, 4) for the true class; for background, for any class."""
+        if not proposals:
+            return []
+        boxes = torch.cat(self.predict_boxes(predictions, proposals)).unflatten(1, (-1, 4))
+        classes = cat([p.gt_classes for p in proposals]).clamp(0, boxes.shape[1] - 1)
+        return boxes[torch.arange(len(boxes), device=boxes.device), classes].split(
+            [len(p) for p in proposals]
+        )
+
+    def predict_boxes(self, predictions, proposals: list[Instances]) -> list[Tensor]:
+        """Per image boxes (R, 4K) or (R, 4)."""
+        if not proposals:
+            return []
+        boxes = cat([p.proposal_boxes.tensor for p in proposals])
+        return self.box2box_transform.apply_deltas(predictions[1], boxes).split([len(p) for p in proposals])
+
+    def predict_probs(self, predictions, proposals: list[Instances]) -> list[Tensor]:
+        """Per image class probabilities (R, K + 1)."""
+        return predictions[0].softmax(dim=-1).split([len(p) for p in proposals])
