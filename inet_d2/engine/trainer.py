@@ -1,12 +1,14 @@
 """The trainer: Detectron2's, with this package's loaders, evaluators and optimiser."""
 
+import json
 import os
 
 import torch
 from detectron2.config import CfgNode
 from detectron2.engine import DefaultTrainer
-from detectron2.evaluation import COCOEvaluator, DatasetEvaluators
+from detectron2.evaluation import COCOEvaluator, DatasetEvaluator, DatasetEvaluators
 from detectron2.solver.build import get_default_optimizer_params, maybe_add_gradient_clipping
+from detectron2.utils import comm
 from torch import nn
 from torch.utils.data import DataLoader
 
@@ -78,6 +80,19 @@ class INetTrainer(DefaultTrainer):
         else:
             raise ValueError(f'SOLVER.OPTIMIZER: expected "SGD" or "AdamW", got "{solver.OPTIMIZER}".')
         return maybe_add_gradient_clipping(cfg, optimizer)
+
+    @classmethod
+    def test(
+        cls, cfg: CfgNode, model: nn.Module, evaluators: DatasetEvaluator | list[DatasetEvaluator] | None = None
+    ) -> dict:
+        """Evaluate on DATASETS.TEST and keep the figures in ``<OUTPUT_DIR>/results.json``."""
+        results = super().test(cfg, model, evaluators)
+        if comm.is_main_process():
+            path = os.path.join(cfg.OUTPUT_DIR, "results.json")
+            with open(f"{path}.tmp", "w") as file:
+                json.dump(results, file, indent=2)
+            os.replace(f"{path}.tmp", path)
+        return results
 
     def resume_or_load(self, resume: bool = True) -> None:
         """Go on from the last checkpoint in OUTPUT_DIR, or start from MODEL.WEIGHTS, which must fit the model."""

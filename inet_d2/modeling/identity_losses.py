@@ -172,9 +172,7 @@ class IdentityLosses(nn.Module):
             positives = subgroups.positive_similarity[subgroups.is_positive]
             hardest = subgroups.negative_similarity.amax(dim=1, keepdim=True).expand_as(subgroups.is_positive)
             statistics["reid/positive_similarity"] = positives.mean()
-            statistics["reid/positive_beats_negatives"] = (
-                (positives > hardest[subgroups.is_positive]).float().mean()
-            )
+            statistics["reid/positive_beats_negatives"] = (positives > hardest[subgroups.is_positive]).float().mean()
         return {name: float(value) for name, value in statistics.items()}
 
 
@@ -192,8 +190,5 @@ def cross_image_positives(pids: Tensor, images: Tensor) -> Tensor:
     """
     pairs = images // 2
     return (
-        (pids[:, None] == pids)
-        & is_labelled(pids)[:, None]
-        & (pairs[:, None] == pairs)
-        & (images[:, None] != images)
+        (pids[:, None] == pids) & is_labelled(pids)[:, None] & (pairs[:, None] == pairs) & (images[:, None] != images)
     )

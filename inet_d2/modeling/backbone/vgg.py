@@ -98,7 +98,8 @@ def _make_stack(number: int, in_channels: int, width: int, depth: int, norm: str
 def _check_options(widths: list[float], norm: str, stride: int, freeze_at: int) -> None:
     if any(width < 1 or width != int(width) for width in widths):
         raise ValueError(
-            f"MODEL.VGG.WIDTH_FACTOR: every stack needs a whole number of channels, got {widths}; use a multiple of 1/64."
+            f"MODEL.VGG.WIDTH_FACTOR: every stack needs a whole number of channels, got {widths}; "
+            "use a multiple of 1/64."
         )
     if norm == "GN" and any(width % 32 for width in widths):
         raise ValueError(

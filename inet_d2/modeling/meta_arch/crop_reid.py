@@ -71,7 +71,9 @@ class CropReID(INet):
         pids = torch.cat([x.gt_pids for x in instances])
 
         same = pids[:, None] == pids
-        subgroups = form_subgroups(embeddings, same.fill_diagonal_(False), embeddings, pids[:, None] != pids, gradient="full")
+        subgroups = form_subgroups(
+            embeddings, same.fill_diagonal_(False), embeddings, pids[:, None] != pids, gradient="full"
+        )
         # Background, the classifier's last column, does not occur among crops.
         logits = self.roi_heads.identity_losses.classifier(embeddings)[:, :-1]
         get_event_storage().put_scalar("reid/crop_accuracy", float((logits.argmax(1) == pids).float().mean()))

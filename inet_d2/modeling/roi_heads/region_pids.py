@@ -31,8 +31,7 @@ def label_regions(proposals: Instances, targets: Instances, *, person_iou: float
         return torch.full_like(proposals.gt_classes, BACKGROUND)
     iou = pairwise_iou(targets.gt_boxes, proposals.proposal_boxes).amax(dim=0)
     pids = torch.where(is_person, proposals.gt_pids, BACKGROUND)
-    # At IoU thresholds of 0.5 the matcher has decided already, and nothing may be ignored through rounding.
-    ignored = torch.where(is_person, iou < person_iou, (iou >= background_iou) & (background_iou < 0.5))
+    ignored = torch.where(is_person, iou < person_iou, iou >= background_iou)
     return torch.where(ignored, IGNORED, pids)
 
 

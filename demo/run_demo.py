@@ -1,0 +1,159 @@
+"""The whole of person search on generated scenes: write scenes, train two stages, evaluate, search, draw.
+
+Every step is a command that works on real data too, and is printed before it runs. A step whose result is there is
+not run again; `rm -r output/demo` starts afresh.
+"""
+
+import argparse
+import json
+import os
+import shlex
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+SCENES_SEED = 2026
+
+
+def main() -> int:
+    """Run all steps and print the table of results."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--output", type=Path, default=Path("output/demo"), help="folder for everything written")
+    parser.add_argument("--preset", default="demo", help="scenes to write, see datasets/make_scenes.py (default: demo)")
+    parser.add_argument("--seed", type=int, default=SCENES_SEED, help=f"seed of the scenes (default: {SCENES_SEED})")
+    parser.add_argument("opts", nargs=argparse.REMAINDER, help="KEY VALUE ... for both training stages")
+    args = parser.parse_args()
+    start = time.time()
+    demo = Demo(args.output.resolve(), args.opts)
+    try:
+        demo.scenes(args.preset, args.seed)
+        demo.train()
+        demo.baselines()
+        demo.search()
+    except subprocess.CalledProcessError as error:
+        print(f"\nThe demo stopped: this command failed with exit code {error.returncode}:\n  {shlex.join(error.cmd)}")
+        return error.returncode
+    results = demo.results()
+    print(table(results))
+    print(f"\nResults: {demo.output / 'results.json'}\nPicture: {demo.output / 'search.png'}")
+    print(f"Total time: {time.time() - start:.0f} s")
+    return 0
+
+
+class Demo:
+    """The steps of the demo; each leaves a file that says that it is done.
+
+    Args:
+        output: absolute path of the folder that holds everything.
+        opts: configuration overrides for both stages.
+    """
+
+    def __init__(self, output: Path, opts: list[str]) -> None:
+        self.output = output
+        self.opts = opts
+        self.datasets = output / "datasets"
+        self.weights = output / "inet" / "model_final.pth"
+
+    def scenes(self, preset: str, seed: int) -> None:
+        """Write the scenes (the generator itself sees whether they are there)."""
+        self._run("datasets/make_scenes.py", "--preset", preset, "--seed", seed, "--output", self.datasets)
+
+    def train(self) -> None:
+        """First stage on person crops, then the joint stage; both evaluate at their end."""
+        crops = self.output / "crops"
+        self._train_net("crops", crops)
+        self._train_net("inet", self.output / "inet", "MODEL.WEIGHTS", crops / "model_final.pth")
+
+    def baselines(self) -> None:
+        """What the scenes give away without learning: untrained weights and mean colours, both on annotated boxes."""
+        untrained = self.output / "untrained"
+        if not (untrained / "results.json").exists():
+            self._run(
+                "train_net.py", "--config-file", "configs/demo/inet.yaml", "--eval-only", *self.opts,
+                "MODEL.WEIGHTS", "", "TEST.SEARCH.USE_GT_BOXES", True, "OUTPUT_DIR", untrained,
+            )  # fmt: skip
+        colours = self.output / "mean_colour"
+        if not (colours / "results.json").exists():
+            predictions = colours / "predictions.npz"
+            self._run("tools/colour_baseline.py", "--dataset", "cuhk_sysu_test", "--output", predictions)
+            self._run(
+                "tools/score_search.py", "--dataset", "cuhk_sysu_test", "--predictions", predictions,
+                "--gallery-size", 50, "--json", colours / "results.json",
+            )  # fmt: skip
+
+    def search(self) -> None:
+        """Search the first query of the test set's protocol in all test frames and draw the answer."""
+        picture = self.output / "search.png"
+        if not picture.exists():
+            image, box, gallery = first_query(self.datasets)
+            self._run(
+                "demo/search_demo.py", "--config-file", "configs/demo/inet.yaml", "--query", image, "--box", *box,
+                "--gallery", gallery, "--output", picture,
+                "--opts", *self.opts, "MODEL.WEIGHTS", self.output / "inet" / "model_final.pth",
+            )  # fmt: skip
+
+    def results(self) -> dict:
+        """Collect the figures of all steps in ``results.json``."""
+        results = read_json(self.output / "inet" / "results.json")
+        results["baselines"] = {
+            "untrained_gt_boxes": read_json(self.output / "untrained" / "results.json")["search"],
+            "mean_colour_gt_boxes": read_json(self.output / "mean_colour" / "results.json")["search"]["50"],
+        }
+        path = self.output / "results.json"
+        aside = path.with_suffix(".tmp")
+        aside.write_text(json.dumps(results, indent=2) + "\n")
+        aside.replace(path)
+        return results
+
+    def _train_net(self, stage: str, folder: Path, *opts: object) -> None:
+        if not (folder / "results.json").exists():
+            config = f"configs/demo/{stage}.yaml"
+            self._run(
+                "train_net.py", "--config-file", config, "--resume", *self.opts, *opts, "OUTPUT_DIR", folder
+            )  # fmt: skip
+
+    def _run(self, *command: object) -> None:
+        words = [sys.executable, *map(str, command)]
+        print(f"\n$ {shlex.join(['python', *words[1:]])}", flush=True)
+        path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+        environment = {**os.environ, "DETECTRON2_DATASETS": str(self.datasets), "PYTHONPATH": path}
+        subprocess.run(words, check=True, cwd=ROOT, env=environment)
+
+
+def read_json(path: Path) -> dict:
+    """Read a JSON file."""
+    return json.loads(path.read_text())
+
+
+def first_query(datasets: Path) -> tuple[Path, list[int], Path]:
+    """Image, box (x1 y1 x2 y2) and gallery folder of the first query of the scenes' protocol."""
+    from inet_d2.data.datasets.cuhk_sysu import load_cuhk_sysu_protocol
+
+    root = datasets / "CUHK-SYSU"
+    protocol = load_cuhk_sysu_protocol(root, 50)
+    gallery = root / "Image" / "SSM"
+    return gallery / str(protocol.query_names[0]), [int(x) for x in protocol.query_boxes[0]], gallery
+
+
+def table(results: dict) -> str:
+    """The demo's figures as text."""
+    search, detection = results["search"], results["detection"]
+    colour, untrained = results["baselines"]["mean_colour_gt_boxes"], results["baselines"]["untrained_gt_boxes"]
+    rows = [
+        ("search, gallery 50", search),
+        ("  mean colour, annotated boxes", colour),
+        ("  untrained, annotated boxes", untrained),
+    ]
+    head = f"{'':34}{'mAP':>8}{'top-1':>8}{'top-5':>8}{'top-10':>8}"
+    lines = [head, "-" * len(head)]
+    for name, figures in rows:
+        lines.append(f"{name:34}" + "".join(f"{figures[k]:8.1f}" for k in ("mAP", "top1", "top5", "top10")))
+    lines.append(f"{'detection':34}{'AP':>8}{detection['AP']:8.1f}{'recall':>8}{detection['recall']:8.1f}")
+    lines.append(f"{'box AP (COCO)':34}{'AP':>8}{results['bbox']['AP']:8.1f}{'AP50':>8}{results['bbox']['AP50']:8.1f}")
+    return "\n" + "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,168 @@
+"""One iteration of the identity side: who is anchor, positive, negative, stored, classified."""
+
+import math
+
+import pytest
+import torch
+from torch.nn.functional import normalize
+
+from inet_d2.data.pids import BACKGROUND, IGNORED, UNLABELLED
+from inet_d2.modeling.feature_dictionary import FeatureDictionary
+from inet_d2.modeling.identity_losses import IdentityLosses, cross_image_positives
+from inet_d2.modeling.losses.softmax import IdentityClassifier
+
+NUM_PIDS = 30
+
+
+def build(**options):
+    torch.manual_seed(0)
+    arguments = {
+        "num_pids": NUM_PIDS,
+        "dictionary": FeatureDictionary(size=options.pop("size", 64), embed_dim=8),
+        "classifier": IdentityClassifier(embed_dim=8, num_classes=NUM_PIDS + 1),
+        "backgrounds_per_image": 2,
+        "use_unlabelled": True,
+        "olp_weight": 1.0,
+        "olp_scale": 1.0,
+        "olp_gradient": "anchor",
+        "hep_weight": 1.0,
+        "hep_classes": 10,
+        "hep_top": 4,
+        "softmax_weight": 0.0,
+        "person_share": 0.0,
+    }
+    return IdentityLosses(**{**arguments, **options})
+
+
+def batch(pids, images, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    embeddings = normalize(torch.randn(len(pids), 8, generator=generator)).requires_grad_()
+    return embeddings, torch.tensor(pids), torch.tensor(images)
+
+
+def test_positives_are_the_same_person_in_the_other_image_of_the_pair():
+    pids = torch.tensor([5, 5, UNLABELLED, 5, UNLABELLED, BACKGROUND, 5, 8, 8])
+    images = torch.tensor([0, 0, 0, 1, 1, 1, 2, 2, 3])
+    positives = cross_image_positives(pids, images).nonzero().tolist()
+    # 5 in images 0 (twice) and 1; 5 in image 2 is of another pair; 8 in images 2 and 3
+    assert positives == [[0, 3], [1, 3], [3, 0], [3, 1], [7, 8], [8, 7]]
+
+
+def test_losses_by_slow_twin():
+    losses = build()
+    losses.dictionary.update(*(x.detach() for x in batch([3, 9, UNLABELLED, BACKGROUND], [0] * 4, seed=1)[:2]))
+    stored_embeddings, stored_pids = (x.clone() for x in losses.dictionary.contents())
+    embeddings, pids, images = batch([3, UNLABELLED, BACKGROUND, 3, 7, BACKGROUND, IGNORED], [0, 0, 0, 1, 1, 1, 1])
+    result, statistics = losses(embeddings, pids, images)
+
+    negatives = [(e, int(p)) for e, p in zip(stored_embeddings, stored_pids, strict=True)]
+    # This iteration's entries: all people and, here, all (<= 2) backgrounds of each image, never the ignored one.
+    negatives += [(embeddings[i], int(pids[i])) for i in (0, 1, 3, 4, 2, 5)]
+    expected = 0.0
+    for anchor, positive in ((0, 3), (3, 0)):
+        up = math.exp(float(embeddings[anchor] @ embeddings[positive]))
+        down = sum(math.exp(float(embeddings[anchor] @ e)) for e, p in negatives if p != 3)
+        expected -= math.log(up / (up + down)) / 2
+    assert float(result["loss_olp"].detach()) == pytest.approx(expected, abs=1e-5)
+    assert statistics["reid/num_subgroups"] == 2
+    assert statistics["reid/num_labelled"] == 3
+
+
+def test_softmax_counts_background_and_leaves_unlabelled_and_ignored_out():
+    losses = build(hep_weight=0.0, softmax_weight=2.0)
+    embeddings, pids, images = batch([3, UNLABELLED, BACKGROUND, IGNORED, 4], [0, 0, 0, 1, 1])
+    result, _ = losses(embeddings, pids, images)
+    logits = losses.classifier(embeddings[[0, 2, 4]])
+    expected = 2.0 * torch.nn.functional.cross_entropy(logits, torch.tensor([3, NUM_PIDS, 4]))
+    assert set(result) == {"loss_olp", "loss_softmax"}
+    torch.testing.assert_close(result["loss_softmax"], expected)
+
+
+def test_hep_with_a_pool_of_all_classes_is_the_full_softmax():
+    embeddings, pids, images = batch([3, 3, BACKGROUND, 4], [0, 1, 1, 1])
+    result, _ = build(hep_classes=NUM_PIDS + 1, softmax_weight=1.0)(embeddings, pids, images)
+    torch.testing.assert_close(result["loss_hep"], result["loss_softmax"])
+
+
+def test_hep_chance_level():
+    # All class weights zero: log of the pool's size, whatever the pool (spec: ln 100 for M = 100).
+    losses = build(hep_classes=10)
+    torch.nn.init.zeros_(losses.classifier.weight)
+    result, _ = losses(*batch([3, 3, BACKGROUND, 4], [0, 1, 1, 1]))
+    assert float(result["loss_hep"].detach()) == pytest.approx(math.log(10), abs=1e-6)
+
+
+def test_dictionary_takes_people_and_a_few_backgrounds_of_each_image():
+    losses = build()
+    pids = [3, UNLABELLED, BACKGROUND, BACKGROUND, BACKGROUND, IGNORED, 3, BACKGROUND, UNLABELLED]
+    embeddings, pids, images = batch(pids, [0, 0, 0, 0, 0, 0, 1, 1, 1])
+    losses(embeddings, pids, images)
+    stored, stored_pids = losses.dictionary.contents()
+    assert sorted(stored_pids.tolist()) == [-2, -2, -2, -1, -1, 3, 3]
+    # Two different backgrounds of image 0 and the one of image 1.
+    rows = [(embeddings.detach() == row).all(1).nonzero().item() for row in stored[stored_pids == BACKGROUND]]
+    assert rows[-1] == 7
+    assert len(set(rows[:2]) & {2, 3, 4}) == 2
+
+
+def test_background_entries_are_drawn_at_random():
+    losses = build(size=4096)
+    embeddings, pids, images = batch([3] + [BACKGROUND] * 6, [0] * 7)
+    for _ in range(200):
+        losses(embeddings, pids, images)
+    stored, stored_pids = losses.dictionary.contents()
+    stored = stored[stored_pids == BACKGROUND]
+    counts = torch.stack([(stored == e).all(1).sum() for e in embeddings[1:].detach()])
+    # 200 draws of 2 of 6: 67 each expected, 5 standard deviations are 33
+    assert counts.sum() == 400
+    assert counts.min() > 33
+    assert counts.max() < 101
+
+
+def test_unlabelled_switch():
+    losses = build(use_unlabelled=False)
+    losses(*batch([3, UNLABELLED, BACKGROUND, 3], [0, 0, 0, 1]))
+    assert UNLABELLED not in losses.dictionary.contents()[1]
+
+
+@pytest.mark.parametrize(
+    ("pids", "images"),
+    [
+        ([3, 4, BACKGROUND], [0, 1, 1]),  # no shared person
+        ([UNLABELLED, BACKGROUND], [0, 1]),  # nobody labelled
+        ([IGNORED, IGNORED], [0, 1]),  # nothing to classify
+    ],
+)
+def test_training_goes_on_without_a_pair(pids, images):
+    embeddings, pids, images = batch(pids, images)
+    losses = build(softmax_weight=1.0)
+    result, statistics = losses(embeddings, pids, images)
+    assert set(result) == {"loss_olp", "loss_hep", "loss_softmax"}
+    assert float(result["loss_olp"].detach()) == 0
+    sum(result.values()).backward()
+    assert torch.isfinite(embeddings.grad).all()
+    assert statistics["reid/num_subgroups"] == 0
+
+
+def test_resume_gives_the_next_step_of_an_uninterrupted_run():
+    first = build()
+    first(*batch([3, BACKGROUND, 3], [0, 0, 1], seed=1))
+    second = build()
+    second.load_state_dict(first.state_dict())
+    again = [3, BACKGROUND, UNLABELLED, 3]
+    outcomes = []
+    for losses in (first, second):
+        torch.manual_seed(5)
+        outcomes.append(losses(*batch(again, [0, 0, 1, 1], seed=2))[0]["loss_olp"])
+        assert len(losses.dictionary) == 7
+    assert outcomes[0] == outcomes[1]
+
+
+def test_updating_the_dictionary_does_not_disturb_the_backward_pass():
+    losses = build(size=6)
+    total = 0
+    embeddings, pids, images = batch([3, UNLABELLED, BACKGROUND, 3], [0, 0, 0, 1])
+    for _ in range(3):
+        total = total + sum(losses(embeddings, pids, images)[0].values())
+    total.backward()
+    assert torch.isfinite(embeddings.grad).all()

@@ -1,0 +1,130 @@
+"""Rules about the project as a whole: imports point one way, every configuration loads, every key is read."""
+
+import ast
+from pathlib import Path
+
+import pytest
+from detectron2.config import CfgNode, get_cfg
+
+from inet_d2 import add_inet_config
+from inet_d2.engine import load_config
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = sorted((ROOT / "inet_d2").rglob("*.py"))
+CONFIGS = sorted((ROOT / "configs").rglob("*.yaml"))
+
+# A module may import modules of its own level and of lower ones. The longest prefix counts.
+LEVELS = {
+    "inet_d2.scenes": 0,
+    "inet_d2.config": 0,
+    "inet_d2.data.pids": 0,
+    "inet_d2.data.datasets": 1,
+    "inet_d2.modeling.losses": 1,
+    "inet_d2.data": 2,
+    "inet_d2.modeling": 2,
+    "inet_d2.search": 2,
+    "inet_d2.evaluation": 3,
+    "inet_d2.visualization": 3,
+    "inet_d2.engine": 4,
+    "inet_d2": 4,
+}
+
+
+def module_name(path):
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imports_of(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+
+
+def level(name):
+    return LEVELS[max((p for p in LEVELS if f"{name}.".startswith(f"{p}.")), key=len)]
+
+
+@pytest.mark.parametrize("path", PACKAGE, ids=module_name)
+def test_imports_point_one_way(path):
+    own = module_name(path)
+    for target in imports_of(path):
+        if not target.startswith("inet_d2"):
+            continue
+        assert level(target) <= level(own), f"{own} imports {target}"
+        if own.startswith("inet_d2.data"):
+            assert not target.startswith("inet_d2.modeling"), f"{own} imports {target}"
+        if own.startswith("inet_d2.modeling") and target.startswith("inet_d2.data"):
+            assert target.startswith("inet_d2.data.pids"), f"{own} imports {target}"
+        if own.startswith("inet_d2.scenes"):
+            assert target.startswith("inet_d2.scenes"), f"{own} imports {target}"
+
+
+def test_maths_knows_no_framework():
+    pure = [*(ROOT / "inet_d2/modeling/losses").glob("*.py"), *(ROOT / "inet_d2/evaluation").glob("*_metric.py")]
+    assert len(pure) > 4
+    for path in pure:
+        assert not [t for t in imports_of(path) if t.split(".")[0] in ("detectron2", "logging", "os", "pathlib")], path
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda p: str(p.relative_to(ROOT)))
+def test_every_configuration_loads(path):
+    cfg = load_config(str(path))
+    assert cfg.MODEL.META_ARCHITECTURE in ("INet", "CropReID")
+
+
+def own_keys(node, prefix=""):
+    for key, value in node.items():
+        if isinstance(value, CfgNode):
+            yield from own_keys(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}"
+
+
+def test_every_key_of_ours_is_read():
+    cfg = get_cfg()
+    defaults = set(own_keys(cfg))
+    add_inet_config(cfg)
+    added = set(own_keys(cfg)) - defaults
+    assert len(added) > 30
+    code = "".join(p.read_text() for p in PACKAGE if p.name != "config.py")
+    assert [key for key in sorted(added) if f".{key.rsplit('.', 1)[-1]}" not in code] == []
+
+
+def test_the_defaults_are_the_papers():
+    cfg = load_config("configs/CUHK-SYSU/inet_vgg16.yaml")
+    expected = {
+        "INPUT.MIN_SIZE_TRAIN": (600,),
+        "INPUT.MAX_SIZE_TRAIN": 1000,
+        "MODEL.ANCHOR_GENERATOR.SIZES": [[128, 256, 512]],
+        "MODEL.BACKBONE.FREEZE_AT": 2,
+        "MODEL.ROI_BOX_HEAD.FC_DIM": 4096,
+        "MODEL.ROI_BOX_HEAD.POOLER_RESOLUTION": 7,
+        "MODEL.ROI_HEADS.BATCH_SIZE_PER_IMAGE": 128,
+        "MODEL.ROI_HEADS.POSITIVE_FRACTION": 0.25,
+        "MODEL.ROI_REID_HEAD.DICTIONARY.BACKGROUNDS_PER_IMAGE": 5,
+        "MODEL.ROI_REID_HEAD.DICTIONARY.SIZE": 40 * 128,
+        "MODEL.ROI_REID_HEAD.EMBED_DIM": 256,
+        "MODEL.ROI_REID_HEAD.HEP.NUM_CLASSES": 100,
+        "MODEL.ROI_REID_HEAD.HEP.TOP_NEGATIVES": 20,
+        "MODEL.ROI_REID_HEAD.NUM_PIDS": 5532,
+        "SOLVER.BASE_LR": 0.001,
+        "SOLVER.GAMMA": 0.1,
+        "SOLVER.IMS_PER_BATCH": 2,
+        "SOLVER.MAX_ITER": 60000,
+        "SOLVER.MOMENTUM": 0.9,
+        "SOLVER.STEPS": (50000,),
+        "SOLVER.WEIGHT_DECAY": 0.0005,
+    }
+    found = {}
+    for key in expected:
+        node = cfg
+        for part in key.split("."):
+            node = node[part]
+        found[key] = node
+    assert found == expected
+    # All losses have weight 1 and no temperature.
+    reid = cfg.MODEL.ROI_REID_HEAD
+    assert {reid.OLP.LOSS_WEIGHT, reid.HEP.LOSS_WEIGHT, cfg.MODEL.RPN.LOSS_WEIGHT, reid.OLP.SCALE} == {1.0}
