@@ -38,7 +38,7 @@ def list_images(folder: Path) -> list[Path]:
     """
     if not folder.is_dir():
         raise FileNotFoundError(f"gallery folder {folder} does not exist; name a folder of images")
-    images = sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
+    images = sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file())
     if not images:
         suffixes = " ".join(IMAGE_SUFFIXES)
         raise ValueError(f"gallery folder {folder} holds no image; name a folder with files {suffixes}")

@@ -82,9 +82,7 @@ class GalleryIndex:
             ValueError: the image is there already, the lengths differ, or D is not that of the index.
         """
         if image_name in self._images:
-            raise ValueError(
-                f"gallery index: expected every image once, found {image_name} again; leave it out"
-            )
+            raise ValueError(f"gallery index: expected every image once, found {image_name} again; leave it out")
         boxes, scores, embeddings = (np.array(x, dtype=np.float32) for x in (boxes, scores, embeddings))
         num_boxes = len(boxes)
         if boxes.shape != (num_boxes, 4) or scores.shape != (num_boxes,) or len(embeddings) != num_boxes:
@@ -180,19 +178,13 @@ class GalleryIndex:
                 missing = [field for field in FIELDS if field not in file.files]
                 arrays = {} if missing else {field: file[field] for field in FIELDS}
         except (ValueError, EOFError, zipfile.BadZipFile, AttributeError) as error:
-            raise ValueError(
-                f"{path}: expected a gallery index (.npz), found another file ({error})"
-            ) from error
+            raise ValueError(f"{path}: expected a gallery index (.npz), found another file ({error})") from error
         if missing:
-            raise ValueError(
-                f"{path}: expected a gallery index, but field {missing[0]} is missing; build it anew"
-            )
+            raise ValueError(f"{path}: expected a gallery index, but field {missing[0]} is missing; build it anew")
         _check_fields(path, arrays)
         index = cls(str(arrays["source"]))
         ends = np.cumsum(arrays["gallery_counts"])
-        for name, start, end in zip(
-            arrays["gallery_names"], ends - arrays["gallery_counts"], ends, strict=True
-        ):
+        for name, start, end in zip(arrays["gallery_names"], ends - arrays["gallery_counts"], ends, strict=True):
             rows = slice(start, end)
             boxes, scores, embeddings = (arrays[f"gallery_{part}"][rows] for part in _Image._fields)
             index.add(str(name), boxes, scores, embeddings)
@@ -230,9 +222,7 @@ def _check_fields(path: str | os.PathLike, arrays: dict[str, np.ndarray]) -> Non
     }
     for field, shape in expected.items():
         if arrays[field].shape != shape:
-            raise ValueError(
-                f"{path}: {field}: expected shape {shape}, found {arrays[field].shape}; build it anew"
-            )
+            raise ValueError(f"{path}: {field}: expected shape {shape}, found {arrays[field].shape}; build it anew")
     if (counts < 0).any() or counts.sum() != num_boxes:
         raise ValueError(
             f"{path}: gallery_counts: expected counts that add up to {num_boxes} boxes, found "
