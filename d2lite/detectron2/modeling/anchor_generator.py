@@ -73,9 +73,7 @@ class DefaultAnchorGenerator(nn.Module):
         return torch.tensor([(-x, -y, x, y) for x, y in sides])
 
     def _grid(self, cell: Tensor, size: Sequence[int], stride: int) -> Tensor:
-        axes = [
-            torch.arange(self.offset * stride, side * stride, stride, device=cell.device) for side in size
-        ]
+        axes = [torch.arange(self.offset * stride, side * stride, stride, device=cell.device) for side in size]
         y, x = torch.meshgrid(*(axis.float() for axis in axes), indexing="ij")
         return (torch.stack((x, y, x, y), dim=-1).reshape(-1, 1, 4) + cell).reshape(-1, 4)
 

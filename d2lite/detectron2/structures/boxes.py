@@ -71,9 +71,7 @@ class Boxes:
     def inside_box(self, box_size: tuple[int, int], boundary_threshold: int = 0) -> Tensor:
         """Mask of the boxes that leave an image of (height, width) by at most `boundary_threshold`."""
         limit = self.tensor.new_tensor((box_size[1], box_size[0])) + boundary_threshold
-        return torch.cat((self.tensor[:, :2] >= -boundary_threshold, self.tensor[:, 2:] < limit), 1).all(
-            dim=1
-        )
+        return torch.cat((self.tensor[:, :2] >= -boundary_threshold, self.tensor[:, 2:] < limit), 1).all(dim=1)
 
     def get_centers(self) -> Tensor:
         return (self.tensor[:, :2] + self.tensor[:, 2:]) / 2

@@ -35,9 +35,7 @@ class Instances:
     def set(self, name: str, value: Any) -> None:
         count = len(value)
         if self._fields:
-            assert count == len(self), (
-                f"Adding a field of length {count} to a Instances of length {len(self)}"
-            )
+            assert count == len(self), f"Adding a field of length {count} to a Instances of length {len(self)}"
         self._fields[name] = value
 
     def has(self, name: str) -> bool:

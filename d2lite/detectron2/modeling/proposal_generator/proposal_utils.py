@@ -34,16 +34,12 @@ def find_top_rpn_proposals(
         keep = torch.isfinite(image_boxes).all(dim=1) & torch.isfinite(scores)
         if training and not keep.all():
             raise FloatingPointError("Predicted boxes or scores contain Inf/NaN. Training has diverged.")
-        candidates = Instances(
-            size, proposal_boxes=Boxes(image_boxes), objectness_logits=scores, level=levels
-        )[keep]
+        candidates = Instances(size, proposal_boxes=Boxes(image_boxes), objectness_logits=scores, level=levels)[keep]
         candidates.proposal_boxes.clip(size)
         candidates = candidates[candidates.proposal_boxes.nonempty(threshold=min_box_size)]
         level = candidates.level
         candidates.remove("level")
-        ranked = batched_nms(
-            candidates.proposal_boxes.tensor, candidates.objectness_logits, level, nms_thresh
-        )
+        ranked = batched_nms(candidates.proposal_boxes.tensor, candidates.objectness_logits, level, nms_thresh)
         results.append(candidates[ranked[:post_nms_topk]])
     return results
 

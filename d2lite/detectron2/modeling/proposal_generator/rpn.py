@@ -141,14 +141,10 @@ class RPN(nn.Module):
             if self.anchor_boundary_thresh >= 0:
                 labels[~anchors.inside_box(instances.image_size, self.anchor_boundary_thresh)] = -1
             all_labels.append(self._subsample_labels(labels))
-            matched_boxes.append(
-                gt_boxes[matches].tensor if len(gt_boxes) else torch.zeros_like(anchors.tensor)
-            )
+            matched_boxes.append(gt_boxes[matches].tensor if len(gt_boxes) else torch.zeros_like(anchors.tensor))
         return all_labels, matched_boxes
 
-    def losses(
-        self, anchors, pred_objectness_logits, gt_labels, pred_anchor_deltas, gt_boxes
-    ) -> dict[str, Tensor]:
+    def losses(self, anchors, pred_objectness_logits, gt_labels, pred_anchor_deltas, gt_boxes) -> dict[str, Tensor]:
         """Losses per anchor of the batch (`batch_size_per_image` times N), however many were sampled."""
         labels = torch.stack(gt_labels)
         positive, valid = labels == 1, labels >= 0
@@ -156,9 +152,7 @@ class RPN(nn.Module):
         storage.put_scalar("rpn/num_pos_anchors", positive.sum().item() / len(labels))
         storage.put_scalar("rpn/num_neg_anchors", (labels == 0).sum().item() / len(labels))
         kind = (self.box_reg_loss_type, self.smooth_l1_beta)
-        loc = _dense_box_regression_loss(
-            anchors, self.box2box_transform, pred_anchor_deltas, gt_boxes, positive, *kind
-        )
+        loc = _dense_box_regression_loss(anchors, self.box2box_transform, pred_anchor_deltas, gt_boxes, positive, *kind)
         logits = cat(pred_objectness_logits, dim=1)[valid]
         cls = F.binary_cross_entropy_with_logits(logits, labels[valid].to(torch.float32), reduction="sum")
         losses = {"loss_rpn_cls": cls, "loss_rpn_loc": loc}

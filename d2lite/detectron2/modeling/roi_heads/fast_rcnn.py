@@ -120,9 +120,7 @@ class FastRCNNOutputLayers(nn.Module):
         if proposals:
             boxes = cat([p.proposal_boxes.tensor for p in proposals])
             assert not boxes.requires_grad, "Proposals should not require gradients!"
-            gt_boxes = cat(
-                [(p.gt_boxes if p.has("gt_boxes") else p.proposal_boxes).tensor for p in proposals]
-            )
+            gt_boxes = cat([(p.gt_boxes if p.has("gt_boxes") else p.proposal_boxes).tensor for p in proposals])
         box_loss = self.box_reg_loss(boxes, gt_boxes, deltas, gt_classes)
         losses = {"loss_cls": cross_entropy(scores, gt_classes), "loss_box_reg": box_loss}
         return {name: loss * self.loss_weight.get(name, 1.0) for name, loss in losses.items()}
@@ -155,9 +153,7 @@ class FastRCNNOutputLayers(nn.Module):
             return []
         boxes = torch.cat(self.predict_boxes(predictions, proposals)).unflatten(1, (-1, 4))
         classes = cat([p.gt_classes for p in proposals]).clamp(0, boxes.shape[1] - 1)
-        return boxes[torch.arange(len(boxes), device=boxes.device), classes].split(
-            [len(p) for p in proposals]
-        )
+        return boxes[torch.arange(len(boxes), device=boxes.device), classes].split([len(p) for p in proposals])
 
     def predict_boxes(self, predictions, proposals: list[Instances]) -> list[Tensor]:
         """Per image boxes (R, 4K) or (R, 4)."""

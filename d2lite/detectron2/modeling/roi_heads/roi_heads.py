@@ -71,9 +71,7 @@ class ROIHeads(nn.Module):
         return rows, classes[rows]
 
     @torch.no_grad()
-    def label_and_sample_proposals(
-        self, proposals: list[Instances], targets: list[Instances]
-    ) -> list[Instances]:
+    def label_and_sample_proposals(self, proposals: list[Instances], targets: list[Instances]) -> list[Instances]:
         """Sampled proposals with gt_classes and every field `gt_*` of the ground truth they overlap most.
 
         Background rows carry the fields of some ground truth; images without any carry only gt_classes.

@@ -1,0 +1,67 @@
+from collections import UserDict
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+__all__ = ["DatasetCatalog", "Metadata", "MetadataCatalog"]
+
+
+class _Catalog(UserDict):
+    def list(self) -> list[str]:
+        return list(self)
+
+    def remove(self, name: str) -> None:
+        self.pop(name)
+
+
+class _DatasetCatalog(_Catalog):
+    """Functions that return the records (list[dict]) of a data set, by its name."""
+
+    def register(self, name: str, func: Callable[[], list[dict]]) -> None:
+        assert callable(func), "You must register a function with `DatasetCatalog.register`!"
+        assert name not in self, f"Dataset '{name}' is already registered!"
+        self[name] = func
+
+    def get(self, name: str) -> list[dict]:
+        """Call the function of a data set."""
+        if name not in self:
+            raise KeyError(f"Dataset '{name}' is not registered! Available datasets are: {', '.join(self)}")
+        return self[name]()
+
+
+class Metadata(SimpleNamespace):
+    """Facts about a data set as attributes, each of which can be set once."""
+
+    name: str = "N/A"
+
+    def __getattr__(self, key: str) -> Any:
+        raise AttributeError(
+            f"Attribute '{key}' does not exist in the metadata of dataset '{self.name}'. "
+            f"Available keys are {list(self.__dict__)}."
+        )
+
+    def __setattr__(self, key: str, val: Any) -> None:
+        old = self.__dict__.setdefault(key, val)
+        assert old == val, f"Attribute '{key}' of '{self.name}' is {old!r} and cannot become {val!r}!"
+
+    def as_dict(self) -> dict:
+        return dict(self.__dict__)
+
+    def set(self, **kwargs: Any) -> "Metadata":
+        for key, val in kwargs.items():
+            setattr(self, key, val)
+        return self
+
+    def get(self, key: str, default: Any = None) -> Any:
+        return getattr(self, key, default)
+
+
+class _MetadataCatalog(_Catalog):
+    def get(self, name: str) -> Metadata:
+        """The Metadata of a data set, created when it is asked for."""
+        assert name, "MetadataCatalog.get: the name is empty"
+        return self.setdefault(name, Metadata(name=name))
+
+
+DatasetCatalog = _DatasetCatalog()
+MetadataCatalog = _MetadataCatalog()

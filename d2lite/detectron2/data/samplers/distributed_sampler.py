@@ -1,0 +1,46 @@
+import itertools
+from collections.abc import Iterator
+
+import torch
+from torch.utils.data import Sampler
+
+from ...utils import comm
+
+
+class TrainingSampler(Sampler):
+    """Endless shuffled indices; of w processes, process r takes elements r, r + w, r + 2w ... of one stream."""
+
+    def __init__(self, size: int, shuffle: bool = True, seed: int | None = None) -> None:
+        if not isinstance(size, int):
+            raise TypeError(f"TrainingSampler(size=) expects an int. Got type {type(size)}.")
+        if size <= 0:
+            raise ValueError(f"TrainingSampler(size=) expects a positive int. Got {size}.")
+        self._size = size
+        self._shuffle = shuffle
+        self._seed = int(comm.shared_random_seed() if seed is None else seed)
+
+    def __iter__(self) -> Iterator[int]:
+        yield from itertools.islice(self._stream(), comm.get_rank(), None, comm.get_world_size())
+
+    def _stream(self) -> Iterator[int]:
+        generator = torch.Generator()
+        generator.manual_seed(self._seed)
+        while True:
+            shuffled = self._shuffle and torch.randperm(self._size, generator=generator).tolist()
+            yield from shuffled or range(self._size)
+
+
+class InferenceSampler(Sampler):
+    """Every index once; each process has a contiguous part, the first ones one more where they do not divide."""
+
+    def __init__(self, size: int) -> None:
+        share, rest = divmod(size, comm.get_world_size())
+        rank = comm.get_rank()
+        begin = rank * share + min(rank, rest)
+        self._indices = range(begin, begin + share + (rank < rest))
+
+    def __iter__(self) -> Iterator[int]:
+        yield from self._indices
+
+    def __len__(self) -> int:
+        return len(self._indices)
