@@ -52,9 +52,7 @@ def build_train_loader(cfg: CfgNode) -> Iterable[list[ModelInput]]:
     name = cfg.DATALOADER.TRAIN_LOADER
     if name not in TRAIN_LOADER_REGISTRY:
         known = ", ".join(sorted(key for key, _ in TRAIN_LOADER_REGISTRY))
-        raise ValueError(
-            f"DATALOADER.TRAIN_LOADER is {name!r}, which is not registered; choose one of: {known}"
-        )
+        raise ValueError(f"DATALOADER.TRAIN_LOADER is {name!r}, which is not registered; choose one of: {known}")
     return TRAIN_LOADER_REGISTRY.get(name)(cfg)
 
 
@@ -109,9 +107,7 @@ def build_crop_train_loader(cfg: CfgNode) -> Iterable[list[ModelInput]]:
         dataset.num_dropped_boxes,
     )
     images_per_item = cfg.INPUT.PERSON_CROP.PER_IDENTITY
-    return _build_item_loader(
-        cfg, dataset, PersonCropMapper(cfg, is_train=True), images_per_item=images_per_item
-    )
+    return _build_item_loader(cfg, dataset, PersonCropMapper(cfg, is_train=True), images_per_item=images_per_item)
 
 
 def build_search_test_loader(cfg: CfgNode, dataset_name: str) -> Iterable[list[ModelInput]]:
@@ -168,9 +164,7 @@ def attach_query_boxes(records: Sequence[Record], protocol: SearchProtocol) -> l
         )
     logger.info("%s: %d queries in %d images", protocol.name, protocol.num_queries, len(queries))
     return [
-        {**record, "query_boxes": queries[record["image_id"]][1]}
-        if record["image_id"] in queries
-        else dict(record)
+        {**record, "query_boxes": queries[record["image_id"]][1]} if record["image_id"] in queries else dict(record)
         for record in records
     ]
 

@@ -53,9 +53,7 @@ class CropDataset(torch.utils.data.Dataset):
             boxes = annotation_boxes(people)
             keep = are_nonempty(boxes)
             self.num_dropped_boxes += int((~keep).sum())
-            frame = {
-                key: record[key] for key in ("file_name", "image_id", "height", "width") if key in record
-            }
+            frame = {key: record[key] for key in ("file_name", "image_id", "height", "width") if key in record}
             for index in np.flatnonzero(keep):
                 appearance = {**frame, "bbox": boxes[index].tolist()}
                 appearances.setdefault(int(people[index]["person_id"]), []).append(appearance)
@@ -156,8 +154,7 @@ class PersonCropMapper:
             )
         if not (min(jitter) >= 0 and max(jitter) < 0.5 and 0 <= gain < 1):
             raise ValueError(
-                "INPUT.PERSON_CROP: expected JITTER in [0, 0.5) and GAIN in [0, 1), "
-                f"found {tuple(jitter)} and {gain}"
+                f"INPUT.PERSON_CROP: expected JITTER in [0, 0.5) and GAIN in [0, 1), found {tuple(jitter)} and {gain}"
             )
         self.size = (int(size[0]), int(size[1]))
         self.context = context
@@ -205,17 +202,13 @@ class PersonCropMapper:
             FileNotFoundError: an image is missing.
             ValueError: an image cannot be decoded or has another size than its record says.
         """
-        appearances = [
-            item["appearances"][i] for i in draw_appearances(len(item["appearances"]), self.num_crops)
-        ]
+        appearances = [item["appearances"][i] for i in draw_appearances(len(item["appearances"]), self.num_crops)]
         frames: dict[str, np.ndarray] = {}
         for appearance in appearances:
             path = appearance["file_name"]
             if path not in frames:
                 frames[path] = np.ascontiguousarray(read_frame(dict(appearance), self.image_format))
-        return [
-            self._crop(frames[appearance["file_name"]], appearance, item["pid"]) for appearance in appearances
-        ]
+        return [self._crop(frames[appearance["file_name"]], appearance, item["pid"]) for appearance in appearances]
 
     def _crop(self, frame: np.ndarray, appearance: Record, pid: int) -> dict[str, Any]:
         height, width = self.size

@@ -29,11 +29,7 @@ def same_identity_pairs(records: Sequence[Record]) -> np.ndarray:
     Source: section 4.1, "16000 pairs": all n(n-1)/2 pairs of an identity that is in n images.
     """
     sightings = np.array(
-        [
-            (anno["person_id"], index)
-            for index, record in enumerate(records)
-            for anno in record["annotations"]
-        ],
+        [(anno["person_id"], index) for index, record in enumerate(records) for anno in record["annotations"]],
         dtype=np.int64,
     ).reshape(-1, 2)
     sightings = np.unique(sightings[is_labelled(sightings[:, 0])], axis=0)  # sorted by pid, then record

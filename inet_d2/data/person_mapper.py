@@ -40,9 +40,7 @@ def read_frame(record: dict[str, Any], image_format: str) -> np.ndarray:
     try:
         image = detection_utils.read_image(path, format=image_format)
     except (OSError, SyntaxError) as error:  # what Pillow raises for broken files
-        raise ValueError(
-            f"image {path} cannot be decoded ({error}); replace the file by a sound copy"
-        ) from error
+        raise ValueError(f"image {path} cannot be decoded ({error}); replace the file by a sound copy") from error
     detection_utils.check_image_size(record, image)
     return image
 
@@ -62,9 +60,7 @@ def annotation_boxes(annotations: list[dict[str, Any]]) -> np.ndarray:
         (n, 4) float64 XYXY, pixels of the original frame. Float also for whole-number boxes: Detectron2
         truncates the coordinates of integer boxes when it resizes them.
     """
-    boxes = [
-        BoxMode.convert([float(x) for x in a["bbox"]], a["bbox_mode"], BoxMode.XYXY_ABS) for a in annotations
-    ]
+    boxes = [BoxMode.convert([float(x) for x in a["bbox"]], a["bbox_mode"], BoxMode.XYXY_ABS) for a in annotations]
     return np.array(boxes, dtype=np.float64).reshape(-1, 4)
 
 
@@ -181,8 +177,7 @@ class PersonImageMapper:
     def _count_dropped(self, record: dict[str, Any], num_dropped: int) -> None:
         if num_dropped and not self.num_dropped_boxes:
             logger.warning(
-                "%s: left out %d boxes without area inside the image; later ones are left out without a "
-                "message",
+                "%s: left out %d boxes without area inside the image; later ones are left out without a message",
                 record["file_name"],
                 num_dropped,
             )

@@ -16,9 +16,7 @@ class SearchDatasetMapper:
     """Map one record to one test input; also what the search demo feeds the model with."""
 
     @configurable
-    def __init__(
-        self, *, augmentations: list[T.Augmentation], image_format: str, use_gt_boxes: bool = False
-    ) -> None:
+    def __init__(self, *, augmentations: list[T.Augmentation], image_format: str, use_gt_boxes: bool = False) -> None:
         """Keep the settings.
 
         Args:

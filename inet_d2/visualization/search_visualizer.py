@@ -114,9 +114,7 @@ def _draw_match(match: DrawnMatch, rank: int) -> Image.Image:
     return card
 
 
-def _new_card(
-    size: tuple[int, int], frame: tuple[int, int, int] | None
-) -> tuple[Image.Image, ImageDraw.ImageDraw]:
+def _new_card(size: tuple[int, int], frame: tuple[int, int, int] | None) -> tuple[Image.Image, ImageDraw.ImageDraw]:
     card = Image.new("RGB", size, PAGE)
     draw = ImageDraw.Draw(card)
     draw.rounded_rectangle((0, 0, size[0] - 1, size[1] - 1), 10, CARD, frame or WELL, 4 if frame else 1)
@@ -166,9 +164,7 @@ def _shorten(text: str, font: ImageFont.FreeTypeFont, width: int) -> str:
     """Leave out the middle of a text until it fits ``width``."""
     if font.getlength(text) <= width:
         return text
-    candidates = (
-        text[: kept // 2] + "…" + text[len(text) - (kept - kept // 2) :] for kept in range(len(text), 0, -1)
-    )
+    candidates = (text[: kept // 2] + "…" + text[len(text) - (kept - kept // 2) :] for kept in range(len(text), 0, -1))
     return next((candidate for candidate in candidates if font.getlength(candidate) <= width), "")
 
 

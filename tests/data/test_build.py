@@ -2,11 +2,13 @@
 
 import numpy as np
 import pytest
+import torch
 from detectron2.data import DatasetCatalog, MetadataCatalog
 
 from inet_d2.data import build
 from inet_d2.data.build import TRAIN_LOADER_REGISTRY, build_train_loader
 from inet_d2.data.datasets.protocol import SearchProtocol
+from inet_d2.data.pids import is_labelled, num_pids
 
 BOX = [10.0, 5.0, 30.0, 40.0]
 
@@ -140,6 +142,17 @@ def test_unknown_loader_lists_the_known_ones(training_set):
     assert "build_pair_train_loader" in TRAIN_LOADER_REGISTRY
 
 
+@pytest.mark.parametrize(("loader", "batch_size"), [("build_pair_train_loader", 2), ("build_crop_train_loader", 6)])
+def test_registered_scenes_load(cfg, tiny_datasets, loader, batch_size):
+    cfg.DATASETS.TRAIN = ("cuhk_sysu_train",)
+    cfg.MODEL.ROI_REID_HEAD.NUM_PIDS = num_pids(DatasetCatalog.get("cuhk_sysu_train"))
+    cfg.DATALOADER.TRAIN_LOADER = loader
+    cfg.SOLVER.IMS_PER_BATCH = batch_size
+    for batch in take(build_train_loader(cfg), 5):
+        assert len(batch) == batch_size
+        assert is_labelled(batch[0]["instances"].gt_pids).any()
+
+
 # --- test loader ---
 
 
@@ -197,3 +210,14 @@ def test_no_gallery_size_is_an_error(cfg):
     cfg.TEST.SEARCH.GALLERY_SIZES = ()
     with pytest.raises(ValueError, match="GALLERY_SIZES is empty"):
         build.build_search_test_loader(cfg, "x_test")
+
+
+def test_registered_scenes_bring_all_their_queries(cfg, tiny_datasets):
+    protocol = build.load_protocol("cuhk_sysu_test", 0)
+    cfg.TEST.SEARCH.GALLERY_SIZES = (0,)
+    cfg.TEST.SEARCH.USE_GT_BOXES = True
+    inputs = [x for batch in build.build_search_test_loader(cfg, "cuhk_sysu_test") for x in batch]
+    loaded = [box for x in inputs for box in x.get("query_boxes", torch.empty(0, 4)).tolist()]
+    assert protocol.num_queries > 0
+    assert sorted(loaded) == sorted(protocol.query_boxes.tolist())  # no resizing: the boxes as they are
+    assert all(len(x["gallery_boxes"]) > 0 for x in inputs)

@@ -28,9 +28,7 @@ class MeanColourModel(nn.Module):
             people.pred_embeddings = nn.functional.normalize(image.mean(dim=(1, 2))[None])
             output = {"instances": people}
             if "query_boxes" in x:
-                parts = [
-                    image[:, int(y1) : int(y2), int(x1) : int(x2)] for x1, y1, x2, y2 in x["query_boxes"]
-                ]
+                parts = [image[:, int(y1) : int(y2), int(x1) : int(x2)] for x1, y1, x2, y2 in x["query_boxes"]]
                 output["query_embeddings"] = nn.functional.normalize(
                     torch.stack([part.mean(dim=(1, 2)) for part in parts])
                 )

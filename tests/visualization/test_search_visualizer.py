@@ -19,10 +19,7 @@ def coloured_scene(colour):
 
 
 def make_matches(n, **settings):
-    return [
-        DrawnMatch(coloured_scene((10 * i, 0, 250)), BOX, 1 - i / 20, f"s{i}.jpg", **settings)
-        for i in range(n)
-    ]
+    return [DrawnMatch(coloured_scene((10 * i, 0, 250)), BOX, 1 - i / 20, f"s{i}.jpg", **settings) for i in range(n)]
 
 
 def card(picture, rank, num_columns):
