@@ -5,6 +5,5 @@
 
 from ._lite import module_getattr
 
-__version__ = "0.6"
-__d2lite__ = "0.6+lite"
+__version__, __d2lite__ = "0.6", "0.6+lite"
 __getattr__ = module_getattr(__name__)

@@ -1,8 +1,10 @@
 import functools
 import inspect
 import logging
+import os
 from collections.abc import Callable
 
+import yaml
 from fvcore.common.config import CfgNode as _CfgNode
 
 from .._lite import unsupported
@@ -19,13 +21,10 @@ class CfgNode(_CfgNode):
     def merge_from_file(self, cfg_filename: str, allow_unsafe: bool = True) -> None:
         assert PathManager.isfile(cfg_filename), f"Config file '{cfg_filename}' does not exist!"
         loaded = type(self)(self.load_yaml_with_base(cfg_filename, allow_unsafe=allow_unsafe))
-        version = loaded.get("VERSION")
-        if version is None:
-            old = "WEIGHT" in loaded.get("MODEL", {}) or "AUG_ON" in loaded.get("TEST", {})
-            version = 1 if old else 2
-            logging.getLogger(__name__).warning(
-                "Config '%s' has no VERSION: assuming %d.", cfg_filename, version
-            )
+        if "VERSION" not in loaded:
+            logging.getLogger(__name__).warning("'%s' has no VERSION: taken for the latest.", cfg_filename)
+        old = "WEIGHT" in loaded.get("MODEL", {}) or "AUG_ON" in loaded.get("TEST", {})
+        version = loaded.get("VERSION", 1 if old else self.VERSION)
         assert version <= self.VERSION, f"Cannot merge a v{version} config into a v{self.VERSION} config."
         if version < self.VERSION:
             unsupported(f"Upgrading the v{version} config '{cfg_filename}'")
@@ -35,11 +34,15 @@ class CfgNode(_CfgNode):
 global_cfg = CfgNode()
 
 
+@functools.cache
+def _defaults() -> CfgNode:
+    with open(os.path.join(os.path.dirname(__file__), "defaults.yaml")) as f:
+        return CfgNode(yaml.load(f, Loader=yaml.FullLoader))
+
+
 def get_cfg() -> CfgNode:
     """A fresh copy of the default configuration."""
-    from .defaults import _C
-
-    return _C.clone()
+    return _defaults().clone()
 
 
 def set_global_cfg(cfg: CfgNode) -> None:
@@ -48,20 +51,13 @@ def set_global_cfg(cfg: CfgNode) -> None:
     global_cfg.update(cfg)
 
 
-def _called_with_cfg(args: tuple, kwargs: dict) -> bool:
-    return any(isinstance(value, _CfgNode) for value in (*args[:1], kwargs.get("cfg")))
-
-
-def _args_from_config(from_config: Callable, args: tuple, kwargs: dict) -> dict:
+def _arguments(from_config: Callable, args: tuple, kwargs: dict) -> dict:
     """Call `from_config`; arguments that it does not take are added to (and win over) its result."""
     parameters = inspect.signature(from_config).parameters
     if next(iter(parameters), None) != "cfg":
         raise TypeError(f"{from_config.__qualname__} must take 'cfg' as the first argument!")
-    extra = {}
-    if not {p.kind for p in parameters.values()} & {
-        inspect.Parameter.VAR_POSITIONAL,
-        inspect.Parameter.VAR_KEYWORD,
-    }:
+    extra, takes_all = {}, {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}
+    if not takes_all & {p.kind for p in parameters.values()}:
         extra = {k: kwargs.pop(k) for k in list(kwargs) if k not in parameters}
     return {**from_config(*args, **kwargs), **extra}
 
@@ -69,35 +65,27 @@ def _args_from_config(from_config: Callable, args: tuple, kwargs: dict) -> dict:
 def configurable(init_func: Callable | None = None, *, from_config: Callable | None = None) -> Callable:
     """Let a class or a function be called with a configuration instead of its explicit arguments.
 
-    A class decorates `__init__` and has a classmethod `from_config(cls, cfg, ...)` that returns the arguments as
-    a dict; a function takes `@configurable(from_config=...)`. Calls without a configuration are plain calls.
+    A class decorates `__init__` and has a classmethod `from_config(cls, cfg, ...)` that returns the arguments
+    as a dict; a function takes `@configurable(from_config=...)`. Calls without a configuration are plain calls.
     """
     if init_func is None:
-        return functools.partial(_configurable_function, from_config) if from_config else configurable
-    if not inspect.isfunction(init_func) or init_func.__name__ != "__init__" or from_config is not None:
+        return functools.partial(configurable, from_config=from_config)
+    if from_config is None and getattr(init_func, "__name__", "") != "__init__":
         raise TypeError("@configurable without from_config= can only be used on __init__.")
 
     @functools.wraps(init_func)
-    def init(self, *args, **kwargs):
-        method, name = getattr(type(self), "from_config", None), type(self).__name__
-        if method is None:
-            raise AttributeError(f"{name} with @configurable must have a 'from_config' classmethod.")
-        if not inspect.ismethod(method):
-            raise TypeError(f"{name} with @configurable: 'from_config' must be a classmethod.")
-        if _called_with_cfg(args, kwargs):
-            init_func(self, **_args_from_config(method, args, kwargs))
-        else:
-            init_func(self, *args, **kwargs)
-
-    return init
-
-
-def _configurable_function(from_config: Callable, function: Callable) -> Callable:
-    @functools.wraps(function)
     def wrapped(*args, **kwargs):
-        if _called_with_cfg(args, kwargs):
-            return function(**_args_from_config(from_config, args, kwargs))
-        return function(*args, **kwargs)
+        bound, builder = (), from_config
+        if builder is None:  # a method: its class says how the arguments are made
+            bound, args, cls = args[:1], args[1:], type(args[0])
+            builder = getattr(cls, "from_config", None)
+            if builder is None:
+                raise AttributeError(f"{cls} with @configurable must have a 'from_config' classmethod.")
+            if not inspect.ismethod(builder):
+                raise TypeError(f"{cls} with @configurable: 'from_config' must be a classmethod.")
+        if any(isinstance(value, _CfgNode) for value in (*args[:1], kwargs.get("cfg"))):
+            args, kwargs = (), _arguments(builder, args, kwargs)
+        return init_func(*bound, *args, **kwargs)
 
     wrapped.from_config = from_config
     return wrapped

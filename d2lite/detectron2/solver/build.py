@@ -1,6 +1,5 @@
 import logging
 from collections.abc import Callable
-from typing import Any
 
 import torch
 from fvcore.common.param_scheduler import CosineParamScheduler, MultiStepParamScheduler
@@ -14,7 +13,7 @@ _NORMS = (_BATCH_NORM, _INSTANCE_NORM, nn.GroupNorm, nn.LayerNorm, nn.LocalRespo
 
 
 def maybe_add_gradient_clipping(cfg, optimizer):
-    """Make `optimizer` (a class or an object) clip each parameter's gradient before its step if `cfg` asks."""
+    """Make `optimizer` (a class or an object) clip each parameter's gradient before a step if cfg asks."""
     clip = cfg.SOLVER.CLIP_GRADIENTS
     if not clip.ENABLED:
         return optimizer
@@ -25,9 +24,8 @@ def maybe_add_gradient_clipping(cfg, optimizer):
     base = optimizer if isinstance(optimizer, type) else type(optimizer)
 
     def step(self, closure=None):
-        for group in self.param_groups:
-            for parameter in group["params"]:
-                clip_one(parameter)
+        for parameter in (p for group in self.param_groups for p in group["params"]):
+            clip_one(parameter)
         return base.step(self, closure)
 
     clipping = type(base.__name__ + "WithGradientClip", (base,), {"step": step})
@@ -37,30 +35,24 @@ def maybe_add_gradient_clipping(cfg, optimizer):
     return optimizer
 
 
-def _bias_overrides(base_lr, factor, weight_decay) -> dict[str, float]:
-    lr = {} if factor in (None, 1.0) else {"lr": base_lr * factor}
-    return lr if weight_decay is None else {**lr, "weight_decay": weight_decay}
-
-
-def get_default_optimizer_params(model: nn.Module, base_lr: float | None = None, weight_decay: float | None = None,
-                                 weight_decay_norm: float | None = None, bias_lr_factor: float | None = 1.0,
-                                 weight_decay_bias: float | None = None, lr_factor_func: Callable | None = None,
-                                 overrides: dict[str, dict[str, float]] | None = None) -> list[dict]:  # fmt: skip
+def get_default_optimizer_params(
+    model: nn.Module, base_lr: float | None = None, weight_decay: float | None = None,
+    weight_decay_norm: float | None = None, bias_lr_factor: float | None = 1.0,
+    weight_decay_bias: float | None = None, lr_factor_func: Callable | None = None,
+    overrides: dict[str, dict[str, float]] | None = None) -> list[dict]:  # fmt: skip
     """Parameter groups of the trainable parameters in module order, one per set of equal hyper-parameters.
 
-    None leaves a hyper-parameter to the optimizer. `bias_*` are for parameters called "bias", `*_norm` for those
-    of normalisation layers; `lr_factor_func` maps a full parameter name to a factor of base_lr; `overrides`
+    None leaves a hyper-parameter to the optimizer. `bias_*` is for parameters called "bias", `*_norm` for
+    normalisation layers; `lr_factor_func` maps a full parameter name to a factor of base_lr; `overrides`
     ({"weight": {hyper-parameter: value}}, by last part of the name) win over everything else.
     """
-    overrides = dict(overrides or {})
-    if bias := _bias_overrides(base_lr, bias_lr_factor, weight_decay_bias):
-        if "bias" in overrides:
-            raise ValueError("Conflicting overrides for 'bias'")
-        overrides["bias"] = bias
-    if lr_factor_func is not None and base_lr is None:
-        raise ValueError("lr_factor_func requires base_lr")
-    merged: dict[tuple, dict[str, Any]] = {}
-    seen = set()
+    if base_lr is None and (lr_factor_func is not None or bias_lr_factor not in (None, 1.0)):
+        raise ValueError("bias_lr_factor and lr_factor_func require base_lr")
+    bias = {} if bias_lr_factor in (None, 1.0) else {"lr": base_lr * bias_lr_factor}
+    bias |= {} if weight_decay_bias is None else {"weight_decay": weight_decay_bias}
+    if bias and "bias" in (overrides or {}):
+        raise ValueError("Conflicting overrides for 'bias'")
+    overrides, merged, seen = {"bias": bias, **(overrides or {})}, {}, set()
     for module_name, module in model.named_modules():
         for name, parameter in module.named_parameters(recurse=False):
             if not parameter.requires_grad or parameter in seen:
@@ -71,8 +63,7 @@ def get_default_optimizer_params(model: nn.Module, base_lr: float | None = None,
                 hyper["weight_decay"] = weight_decay_norm
             if lr_factor_func is not None:
                 hyper["lr"] *= lr_factor_func(f"{module_name}.{name}")
-            hyper.update(overrides.get(name, {}))
-            hyper = {k: v for k, v in hyper.items() if v is not None}
+            hyper = {k: v for k, v in {**hyper, **overrides.get(name, {})}.items() if v is not None}
             group = merged.setdefault(tuple(sorted(hyper.items())), {**hyper, "params": []})
             group["params"].append(parameter)
     return list(merged.values())

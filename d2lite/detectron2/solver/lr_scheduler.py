@@ -5,8 +5,8 @@ from torch.optim.lr_scheduler import LRScheduler
 class WarmupParamScheduler(ParamScheduler):
     """`scheduler` with a warm-up in front of it.
 
-    The warm-up starts at `warmup_factor * scheduler(0)` and takes the share `warmup_length` (0-1) of the training;
-    its method is "linear" or "constant". With `rescale_interval`, `scheduler` starts from its beginning after it.
+    The warm-up starts at `warmup_factor * scheduler(0)` and takes the share `warmup_length` of the training,
+    "linear" or "constant". With `rescale_interval`, `scheduler` starts from its beginning after it.
     """
 
     def __init__(self, scheduler: ParamScheduler, warmup_factor: float, warmup_length: float,

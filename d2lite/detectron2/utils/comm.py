@@ -10,16 +10,12 @@ import torch.distributed as dist
 _LOCAL_GROUP = None
 
 
-def _active() -> bool:
-    return dist.is_available() and dist.is_initialized()
-
-
 def get_world_size() -> int:
-    return dist.get_world_size() if _active() else 1
+    return dist.get_world_size() if dist.is_initialized() else 1
 
 
 def get_rank() -> int:
-    return dist.get_rank() if _active() else 0
+    return dist.get_rank() if dist.is_initialized() else 0
 
 
 def is_main_process() -> bool:
@@ -30,7 +26,6 @@ def create_local_process_group(num_workers_per_machine: int) -> None:
     """Make the group of this machine's processes; every process calls it once."""
     global _LOCAL_GROUP
     assert _LOCAL_GROUP is None, "The local process group exists already."
-    assert get_world_size() % num_workers_per_machine == 0, "Machines must have equally many workers."
     _LOCAL_GROUP, _ = dist.new_subgroups(num_workers_per_machine)
 
 
@@ -40,11 +35,11 @@ def get_local_process_group():
 
 
 def get_local_rank() -> int:
-    return dist.get_rank(group=get_local_process_group()) if _active() else 0
+    return dist.get_rank(get_local_process_group()) if dist.is_initialized() else 0
 
 
 def get_local_size() -> int:
-    return dist.get_world_size(group=get_local_process_group()) if _active() else 1
+    return dist.get_world_size(get_local_process_group()) if dist.is_initialized() else 1
 
 
 def synchronize() -> None:

@@ -5,7 +5,7 @@ import json
 import logging
 from collections import defaultdict
 from contextlib import contextmanager
-from functools import cached_property
+from itertools import takewhile
 
 import torch
 from fvcore.common.history_buffer import HistoryBuffer
@@ -34,20 +34,13 @@ class EventStorage:
         self._images: list[tuple] = []
         self._prefix = ""
 
-    @property
-    def iteration(self) -> int:
-        return self.iter
-
-    def step(self) -> None:
-        self.iter += 1
-
     def put_scalar(self, name: str, value, smoothing_hint: bool = True, cur_iter: int | None = None) -> None:
-        """Record `value` for iteration `cur_iter` (now); hint False asks writers not to smooth this scalar."""
+        """Record `value` for iteration `cur_iter` (now); hint False asks writers not to smooth it."""
         name, value = self._prefix + name, float(value)
-        self._latest[name] = (value, self.iter if cur_iter is None else cur_iter)
-        self._history[name].update(*self._latest[name])
         known = self._hints.setdefault(name, smoothing_hint)
         assert known == smoothing_hint, f"Scalar {name} was put with a different smoothing_hint!"
+        self._latest[name] = (value, self.iter if cur_iter is None else cur_iter)
+        self._history[name].update(*self._latest[name])
 
     def put_scalars(self, *, smoothing_hint: bool = True, cur_iter: int | None = None, **kwargs) -> None:
         for name, value in kwargs.items():
@@ -78,8 +71,9 @@ class EventStorage:
 
     def count_samples(self, name: str, window_size: int = 20) -> int:
         """How many values `name` has in the `window_size` iterations that end at its last one."""
-        values = self._history[name].values()[-window_size:]
-        return sum(iteration > values[-1][1] - window_size for _, iteration in values)
+        values = self._history[name].values()
+        first = values[-1][1] - window_size + 1
+        return sum(1 for _ in takewhile(lambda value: value[1] >= first, reversed(values)))
 
     def latest_with_smoothing_hint(self, window_size: int = 20) -> dict[str, tuple[float, int]]:
         """Like latest(), with the median of the window for scalars that may be smoothed."""
@@ -119,6 +113,7 @@ class JSONWriter(EventWriter):
 
     def __init__(self, json_file: str, window_size: int = 20) -> None:
         self._file, self._window_size = PathManager.open(json_file, "a"), window_size
+        self.close = self._file.close
 
     def write(self) -> None:
         lines: dict[int, dict] = defaultdict(dict)
@@ -127,30 +122,22 @@ class JSONWriter(EventWriter):
         self._file.writelines(json.dumps(lines[i], sort_keys=True) + "\n" for i in sorted(lines))
         self._file.flush()
 
-    def close(self) -> None:
-        self._file.close()
-
 
 class TensorboardXWriter(EventWriter):
     def __init__(self, log_dir: str, window_size: int = 20, **kwargs) -> None:
-        self._window_size, self._arguments = window_size, {"log_dir": log_dir, **kwargs}
-
-    @cached_property
-    def _writer(self):
-        from torch.utils.tensorboard import SummaryWriter
-
-        return SummaryWriter(**self._arguments)
+        self._window_size, self._arguments, self._writer = window_size, {"log_dir": log_dir, **kwargs}, None
 
     def write(self) -> None:
+        if self._writer is None:
+            from torch.utils.tensorboard import SummaryWriter
+
+            self._writer = SummaryWriter(**self._arguments)
+            self.close = self._writer.close
         for scalar in self._news():
             self._writer.add_scalar(*scalar)
         images = get_event_storage()._images
         while images:
             self._writer.add_image(*images.pop(0))
-
-    def close(self) -> None:
-        if "_writer" in self.__dict__:
-            self._writer.close()
 
 
 class CommonMetricPrinter(EventWriter):
@@ -158,7 +145,6 @@ class CommonMetricPrinter(EventWriter):
 
     def __init__(self, max_iter: int | None = None, window_size: int = 20) -> None:
         self._max_iter, self._window_size = max_iter, window_size
-        self._logger = logging.getLogger(__name__)
 
     def write(self) -> None:
         storage = get_event_storage()
@@ -166,7 +152,7 @@ class CommonMetricPrinter(EventWriter):
             return  # after the last step there is nothing new to say
         histories, line = storage.histories(), " "
         windows = {name: storage.count_samples(name, self._window_size) for name in histories}
-        if self._max_iter is not None and "time" in histories:
+        if self._max_iter is not None and "time" in windows:
             eta = histories["time"].median(1000) * (self._max_iter - storage.iter - 1)
             storage.put_scalar("eta_seconds", eta, smoothing_hint=False)
             line += f"eta: {datetime.timedelta(seconds=int(eta))}  "
@@ -174,11 +160,11 @@ class CommonMetricPrinter(EventWriter):
         for word in ("loss", "[metric]"):
             names = [name for name in windows if word in name]
             line += "".join(f"{name}: {histories[name].median(windows[name]):.4g}  " for name in names)
-        for name in (n for n in ("time", "data_time") if n in windows):
+        for name in filter(windows.get, ("time", "data_time")):
             history = histories[name]
             mean = history.global_avg() if name == "time" else history.avg(windows[name])
             line += f"{name}: {mean:.4f}  last_{name}: {history.latest():.4f}  "
         line += f" lr: {histories['lr'].latest():.5g}  " if "lr" in windows else " lr: N/A  "
         if torch.cuda.is_available():
             line += f"max_mem: {torch.cuda.max_memory_allocated() / 2**20:.0f}M"
-        self._logger.info(line)
+        logging.getLogger(__name__).info(line)

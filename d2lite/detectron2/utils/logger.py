@@ -1,6 +1,5 @@
 """Loggers with the layout of Detectron2's logs."""
 
-import atexit
 import functools
 import logging
 import os
@@ -13,15 +12,18 @@ from termcolor import colored
 
 from .file_io import PathManager
 
+_LAYOUT = "[%(asctime)s] %(name)s %(levelname)s: %(message)s"
+_COUNTS: Counter = Counter()
+_LAST_TIME: dict = {}
+
 
 class _ColorFormatter(logging.Formatter):
     def __init__(self, name: str, abbrev_name: str, **kwargs) -> None:
         super().__init__(colored("[%(asctime)s %(name)s]: ", "green") + "%(message)s", **kwargs)
-        self._name, self._abbrev = name, abbrev_name
+        self._names = (name, abbrev_name)
 
     def format(self, record: logging.LogRecord) -> str:
-        short = logging.makeLogRecord(record.__dict__)
-        short.name = record.name.replace(self._name, self._abbrev, 1)
+        short = logging.makeLogRecord({**record.__dict__, "name": record.name.replace(*self._names, 1)})
         level = colored(record.levelname, "red") + " " if record.levelno >= logging.WARNING else ""
         return level + super().format(short)
 
@@ -29,37 +31,29 @@ class _ColorFormatter(logging.Formatter):
 @functools.cache
 def _log_stream(path: str):
     PathManager.mkdirs(os.path.dirname(path) or ".")
-    stream = PathManager.open(path, "a", buffering=1)
-    atexit.register(stream.close)
-    return stream
+    return PathManager.open(path, "a", buffering=1)
 
 
 @functools.cache
-def setup_logger(output=None, distributed_rank=0, *, color=True, name="detectron2", abbrev_name=None,
-                 enable_propagation=False, configure_stdout=True) -> logging.Logger:  # fmt: skip
+def setup_logger(
+    output=None, distributed_rank=0, *, color=True, name="detectron2", abbrev_name=None, enable_propagation=False,
+    configure_stdout=True) -> logging.Logger:  # fmt: skip
     """Log the tree `name` to stdout (rank 0) and to `output`, a .txt/.log file or a folder for log.txt."""
     logger = logging.getLogger(name)
     logger.setLevel(logging.DEBUG)
     logger.propagate = enable_propagation
     date = {"datefmt": "%m/%d %H:%M:%S"}
-    plain = logging.Formatter("[%(asctime)s] %(name)s %(levelname)s: %(message)s", **date)
     if configure_stdout and distributed_rank == 0:
         abbrev = abbrev_name if abbrev_name is not None else {"detectron2": "d2"}.get(name, name)
-        handler = logging.StreamHandler(stream=sys.stdout)
-        handler.setFormatter(_ColorFormatter(name, abbrev, **date) if color else plain)
-        logger.addHandler(handler)
+        logger.addHandler(logging.StreamHandler(stream=sys.stdout))
+        formatter = _ColorFormatter(name, abbrev, **date) if color else logging.Formatter(_LAYOUT, **date)
+        logger.handlers[-1].setFormatter(formatter)
     if output is not None:
         path = output if output.endswith((".txt", ".log")) else os.path.join(output, "log.txt")
-        handler = logging.StreamHandler(
-            _log_stream(f"{path}.rank{distributed_rank}" if distributed_rank else path)
-        )
-        handler.setFormatter(plain)
-        logger.addHandler(handler)
+        path += f".rank{distributed_rank}" if distributed_rank else ""
+        logger.addHandler(logging.StreamHandler(_log_stream(path)))
+        logger.handlers[-1].setFormatter(logging.Formatter(_LAYOUT, **date))
     return logger
-
-
-_COUNTS: Counter = Counter()
-_LAST_TIME: dict = {}
 
 
 def _caller() -> tuple[str, tuple]:

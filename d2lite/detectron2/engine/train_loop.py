@@ -1,0 +1,176 @@
+import contextlib
+import logging
+import math
+import time
+import weakref
+from functools import partialmethod
+
+import torch
+
+from ..utils import comm
+from ..utils.events import EventStorage, get_event_storage
+
+logger = logging.getLogger(__name__)
+
+
+class HookBase:
+    """Something that a trainer calls around its training and its steps; `trainer` is set by the trainer."""
+
+    trainer: "TrainerBase" = None
+
+    def _nothing(self) -> None:
+        pass
+
+    before_train = after_train = before_step = after_backward = after_step = _nothing
+
+    def state_dict(self) -> dict:
+        return {}
+
+
+class TrainerBase:
+    """The loop: hooks around `run_step`, inside an EventStorage."""
+
+    def __init__(self) -> None:
+        self._hooks: list[HookBase] = []
+        self.iter = self.start_iter = self.max_iter = 0
+        self.storage: EventStorage = None
+
+    def register_hooks(self, hooks: list[HookBase | None]) -> None:
+        for hook in (hook for hook in hooks if hook is not None):
+            hook.trainer = weakref.proxy(self)
+            self._hooks.append(hook)
+
+    def train(self, start_iter: int, max_iter: int) -> None:
+        """Run iterations `start_iter` to `max_iter - 1`; `after_train` runs also after an exception."""
+        logger.info("Starting training from iteration %d", start_iter)
+        self.iter = self.start_iter = start_iter
+        self.max_iter = max_iter
+        with EventStorage(start_iter) as self.storage:
+            try:
+                self.before_train()
+                for self.iter in range(start_iter, max_iter):
+                    self.before_step()
+                    self.run_step()
+                    self.after_step()
+                self.iter += 1  # == max_iter tells after_train that training came to its end
+            except Exception:
+                logger.exception("Exception during training:")
+                raise
+            finally:
+                self.after_train()
+
+    def _call_hooks(self, name: str) -> None:
+        self.storage.iter = self.iter
+        for hook in self._hooks:
+            getattr(hook, name)()
+
+    before_train = partialmethod(_call_hooks, "before_train")
+    after_train = partialmethod(_call_hooks, "after_train")
+    before_step = partialmethod(_call_hooks, "before_step")
+    after_step = partialmethod(_call_hooks, "after_step")
+
+    def after_backward(self) -> None:
+        for hook in self._hooks:
+            hook.after_backward()
+
+    def run_step(self) -> None:
+        raise NotImplementedError
+
+    def state_dict(self) -> dict:
+        hooks = {type(hook).__qualname__: state for hook in reversed(self._hooks) if (state := hook.state_dict())}
+        return {"iteration": self.iter, **({"hooks": hooks} if hooks else {})}
+
+    def load_state_dict(self, state_dict: dict) -> None:
+        self.iter = state_dict["iteration"]
+        for name, state in state_dict.get("hooks", {}).items():
+            hook = next((hook for hook in self._hooks if type(hook).__qualname__ == name), None)
+            if hook is None:
+                logger.warning("Cannot find the hook '%s', its state_dict is ignored.", name)
+            else:
+                hook.load_state_dict(state)
+
+
+class SimpleTrainer(TrainerBase):
+    """One optimizer, one loss (or a dict of losses that are summed) per step."""
+
+    def __init__(self, model, data_loader, optimizer, gather_metric_period: int = 1) -> None:
+        super().__init__()
+        model.train()
+        self.model, self.data_loader, self.optimizer = model, data_loader, optimizer
+        self.gather_metric_period, self._data_iter = gather_metric_period, None
+
+    def run_step(self) -> None:
+        assert self.model.training, f"[{type(self).__name__}] model was changed to eval mode!"
+        start = time.perf_counter()
+        if self._data_iter is None:
+            self._data_iter = iter(self.data_loader)
+        data = next(self._data_iter)
+        data_time = time.perf_counter() - start
+        with self._precision():
+            losses = self.model(data)
+            losses = {"total_loss": losses} if isinstance(losses, torch.Tensor) else losses
+            total = sum(losses.values())
+        self.optimizer.zero_grad()
+        self._backward(total)
+        self.after_backward()
+        if (self.iter + 1) % self.gather_metric_period == 0:
+            self._write_metrics(losses, data_time)
+        self._update()
+
+    def _precision(self):
+        return contextlib.nullcontext()
+
+    def _backward(self, total: torch.Tensor) -> None:
+        total.backward()
+
+    def _update(self) -> None:
+        self.optimizer.step()
+
+    def _write_metrics(self, losses: dict[str, torch.Tensor], data_time: float) -> None:
+        """Record the mean losses over ranks; a sum that is not finite stops the training."""
+        storage = get_event_storage()
+        storage.put_scalar("rank_data_time", data_time)
+        ranks = comm.gather({**{k: float(v.detach()) for k, v in losses.items()}, "data_time": data_time})
+        if not ranks:
+            return
+        storage.put_scalar("data_time", max(metrics["data_time"] for metrics in ranks))
+        means = {name: sum(metrics[name] for metrics in ranks) / len(ranks) for name in losses}
+        total = sum(means.values())
+        if not math.isfinite(total):
+            message = f"Loss became infinite or NaN at iteration={storage.iter}!\nloss_dict = {means}"
+            raise FloatingPointError(message)
+        storage.put_scalar("total_loss", total)
+        if len(means) > 1:
+            storage.put_scalars(**means)
+
+    def state_dict(self) -> dict:
+        return {**super().state_dict(), "optimizer": self.optimizer.state_dict()}
+
+    def load_state_dict(self, state_dict: dict) -> None:
+        super().load_state_dict(state_dict)
+        self.optimizer.load_state_dict(state_dict["optimizer"])
+
+
+class AMPTrainer(SimpleTrainer):
+    """SimpleTrainer in half precision, on CUDA."""
+
+    def __init__(self, *args, grad_scaler=None, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        self.grad_scaler = grad_scaler or torch.amp.GradScaler("cuda")
+
+    def _precision(self):
+        return torch.autocast("cuda", dtype=torch.float16)
+
+    def _backward(self, total: torch.Tensor) -> None:
+        self.grad_scaler.scale(total).backward()
+
+    def _update(self) -> None:
+        self.grad_scaler.step(self.optimizer)
+        self.grad_scaler.update()
+
+    def state_dict(self) -> dict:
+        return {**super().state_dict(), "grad_scaler": self.grad_scaler.state_dict()}
+
+    def load_state_dict(self, state_dict: dict) -> None:
+        super().load_state_dict(state_dict)
+        self.grad_scaler.load_state_dict(state_dict["grad_scaler"])
