@@ -5,7 +5,6 @@ import hashlib
 import json
 import logging
 import os
-import pickle
 import sys
 from pathlib import Path
 
@@ -169,16 +168,7 @@ def load_model(cfg: CfgNode, *, is_weights_given: bool) -> tuple[nn.Module, str]
             f"no weights: {cfg.OUTPUT_DIR} has no checkpoint and MODEL.WEIGHTS is empty; train the model "
             "first (train_net.py), or add --opts MODEL.WEIGHTS FILE"
         )
-    if "://" not in weights and not os.path.isfile(weights):
-        raise FileNotFoundError(f"weights {weights} do not exist; name a checkpoint such as model_final.pth")
-    try:
-        check_weights(model, weights, complete=True)
-    except (
-        RuntimeError,
-        EOFError,
-        pickle.UnpicklingError,
-    ) as error:  # what torch.load raises for broken files
-        raise ValueError(f"weights {weights} cannot be read as a checkpoint; copy the file anew") from error
+    check_weights(model, weights, complete=True)
     checkpointer.load(weights)
     print(f"weights: {weights}")
     return model, weights

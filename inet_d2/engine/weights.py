@@ -1,6 +1,7 @@
 """Do these weights fit this model? Asked before any work starts, since Detectron2's checkpointer only warns."""
 
 import logging
+import pickle
 from collections.abc import Iterable
 
 import torch
@@ -20,16 +21,14 @@ def check_weights(model: nn.Module, path: str, *, complete: bool) -> None:
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: a shape differs, no name matches, or, with ``complete``, a parameter is missing; the message
+        ValueError: the file is no checkpoint, a shape differs, no name matches, or, with ``complete``, a parameter is missing; the message
             names the first few and the remedy.
     """
     if not path or not path.endswith(".pth"):
         return
     if not PathManager.isfile(path):
         raise FileNotFoundError(f"MODEL.WEIGHTS: no file {path}; give the path of a checkpoint (model_final.pth).")
-    with PathManager.open(path, "rb") as file:
-        checkpoint = torch.load(file, map_location="cpu", weights_only=True)
-    found = checkpoint.get("model", checkpoint)
+    found = _read_state_dict(path)
     expected = model.state_dict()
     common = expected.keys() & found.keys()
     if not common:
@@ -50,6 +49,17 @@ def check_weights(model: nn.Module, path: str, *, complete: bool) -> None:
     if missing and complete:
         raise ValueError(f"MODEL.WEIGHTS: {path} lacks {len(missing)} parameters of the model: {_some(missing)}.")
     logger.info("%s has %d of %d entries of the model.", path, len(common), len(expected))
+
+
+def _read_state_dict(path: str) -> dict[str, torch.Tensor]:
+    try:
+        with PathManager.open(path, "rb") as file:
+            checkpoint = torch.load(file, map_location="cpu", weights_only=True)
+    except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        raise ValueError(
+            f"MODEL.WEIGHTS: {path} is no checkpoint that torch can read ({type(error).__name__}); it may be cut off."
+        ) from error
+    return checkpoint.get("model", checkpoint)
 
 
 def _some(items: Iterable[str], most: int = 4) -> str:

@@ -1,0 +1,117 @@
+import json
+
+import pytest
+import torch
+from detectron2.modeling import build_model
+
+from inet_d2.engine import INetTrainer, load_config
+
+
+@pytest.fixture
+def cfg(tiny_datasets, tmp_path):
+    cfg = load_config("configs/quick_schedules/inet_instant_test.yaml")
+    cfg.MODEL.WEIGHTS = ""
+    cfg.OUTPUT_DIR = str(tmp_path)
+    cfg.DATASETS.TEST = ()
+    return cfg
+
+
+def groups(cfg):
+    model = build_model(cfg)
+    optimizer = INetTrainer.build_optimizer(cfg, model)
+    names = {id(p): name for name, p in model.named_parameters()}
+    return type(optimizer), {
+        names[id(p)]: (group["lr"], group["weight_decay"]) for group in optimizer.param_groups for p in group["params"]
+    }
+
+
+def test_learning_rates_of_old_and_new_parts(cfg):
+    cfg.SOLVER.BASE_LR = 0.01
+    cfg.SOLVER.LR_FACTOR_PRETRAINED = 0.3
+    cfg.SOLVER.LR_FACTOR_NEW = 2.0
+    cfg.SOLVER.WEIGHT_DECAY_BIAS = 0.0
+    kind, rates = groups(cfg)
+    assert issubclass(kind, torch.optim.AdamW)
+    assert rates["backbone.stack3.conv3_1.weight"] == (0.003, 0.01)
+    assert rates["backbone.stack3.conv3_1.norm.weight"] == (0.003, 0.0)
+    assert rates["roi_heads.reid_head.embedding.weight"][0] == 0.003
+    assert rates["roi_heads.identity_losses.classifier.weight"][0] == 0.003
+    assert rates["proposal_generator.rpn_head.conv.weight"][0] == 0.02
+    assert rates["roi_heads.box_predictor.bbox_pred.bias"] == (0.02, 0.0)
+
+
+def test_the_papers_optimiser():
+    cfg = load_config("configs/CUHK-SYSU/inet_vgg16.yaml", ["MODEL.VGG.WIDTH_FACTOR", "0.0625"])
+    cfg.MODEL.ROI_BOX_HEAD.FC_DIM = 8
+    kind, rates = groups(cfg)
+    assert issubclass(kind, torch.optim.SGD)
+    # Caffe's habit: biases learn twice as fast and do not decay
+    assert rates["backbone.stack3.conv3_1.weight"] == (0.001, 0.0005)
+    assert rates["backbone.stack3.conv3_1.bias"] == (0.002, 0.0)
+    assert "backbone.stack1.conv1_1.weight" not in rates
+
+
+def test_an_unknown_optimiser_is_refused(cfg):
+    cfg.SOLVER.OPTIMIZER = "Lion"
+    with pytest.raises(ValueError, match=r'SOLVER\.OPTIMIZER: expected "SGD" or "AdamW", got "Lion"'):
+        INetTrainer.build_optimizer(cfg, build_model(cfg))
+
+
+def test_resuming_restores_dictionary_and_schedule(cfg):
+    cfg.SOLVER.MAX_ITER = 4
+    first = INetTrainer(cfg)
+    first.train()
+    state = first.model.state_dict()
+    dictionary = {name: value for name, value in state.items() if ".dictionary." in name}
+    assert int(state["roi_heads.identity_losses.dictionary.fill"]) > 0
+    cfg.SOLVER.MAX_ITER = 6
+    second = INetTrainer(cfg)
+    second.resume_or_load(resume=True)
+    assert second.start_iter == 4
+    assert set(dictionary) == {
+        f"roi_heads.identity_losses.dictionary.{n}" for n in ("embeddings", "pids", "pointer", "fill")
+    }
+    for name, value in dictionary.items():
+        assert torch.equal(second.model.state_dict()[name], value), name
+    second.train()
+    assert second.iter == 6
+
+
+def test_an_interrupted_run_leaves_its_last_checkpoint(cfg, tmp_path):
+    cfg.SOLVER.CHECKPOINT_PERIOD = 2
+    trainer = INetTrainer(cfg)
+
+    def fail():
+        if trainer.iter == 3:
+            raise RuntimeError("the lights went out")
+        type(trainer).run_step(trainer)
+
+    trainer.run_step = fail
+    with pytest.raises(RuntimeError, match="the lights went out"):
+        trainer.train()
+    again = INetTrainer(cfg)
+    again.resume_or_load(resume=True)
+    assert again.start_iter == 2
+
+
+def test_everything_is_checked_before_training(cfg, monkeypatch, tmp_path):
+    cfg.DATASETS.TEST = ("cuhk_sysu_test",)
+    monkeypatch.setenv("DETECTRON2_DATASETS", str(tmp_path))
+    with pytest.raises(FileNotFoundError, match="CUHK-SYSU"):
+        INetTrainer(cfg)
+    cfg.DATASETS.TEST = ()
+    with pytest.raises(FileNotFoundError, match="CUHK-SYSU"):
+        INetTrainer(cfg)
+
+
+def test_another_number_of_identities_is_refused(cfg):
+    cfg.MODEL.ROI_REID_HEAD.NUM_PIDS = 9
+    with pytest.raises(ValueError, match=r"NUM_PIDS is 9, but cuhk_sysu_train has 8"):
+        INetTrainer(cfg)
+
+
+def test_figures_are_kept_as_json(cfg, tmp_path):
+    cfg.DATASETS.TEST = ("cuhk_sysu_test",)
+    results = INetTrainer.test(cfg, build_model(cfg))
+    assert json.loads((tmp_path / "results.json").read_text()) == json.loads(json.dumps(results))
+    assert set(results) == {"search", "detection", "bbox"}

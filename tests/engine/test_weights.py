@@ -1,0 +1,53 @@
+import pytest
+import torch
+from torch import nn
+
+from inet_d2.engine import check_weights
+
+
+@pytest.fixture
+def model():
+    return nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 4))
+
+
+def save(path, state):
+    torch.save(state, path)
+    return str(path)
+
+
+def test_fitting_weights_pass(model, tmp_path):
+    check_weights(model, save(tmp_path / "a.pth", {"model": model.state_dict(), "iteration": 3}), complete=True)
+    check_weights(model, save(tmp_path / "b.pth", model.state_dict()), complete=True)
+    check_weights(model, "", complete=True)
+
+
+def test_a_part_is_enough_for_training_but_not_for_evaluation(model, tmp_path):
+    path = save(tmp_path / "a.pth", {"model": {"0.weight": torch.zeros(3, 2), "other": torch.zeros(1)}})
+    check_weights(model, path, complete=False)
+    with pytest.raises(ValueError, match=r"a\.pth lacks 3 parameters of the model: 0\.bias, 1\.weight, 1\.bias"):
+        check_weights(model, path, complete=True)
+
+
+def test_another_shape_is_refused(model, tmp_path):
+    path = save(tmp_path / "a.pth", {"model": {"0.weight": torch.zeros(3, 5)}})
+    with pytest.raises(ValueError, match=r"0\.weight \(3, 5\) instead of \(3, 2\)"):
+        check_weights(model, path, complete=False)
+
+
+def test_another_model_is_refused(model, tmp_path):
+    path = save(tmp_path / "a.pth", {"model": {"conv.weight": torch.zeros(1)}})
+    with pytest.raises(ValueError, match=r"no parameter of Sequential; it begins with conv\.weight"):
+        check_weights(model, path, complete=False)
+
+
+def test_a_missing_file_is_refused(model, tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"MODEL\.WEIGHTS: no file .*none\.pth"):
+        check_weights(model, str(tmp_path / "none.pth"), complete=False)
+
+
+@pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"PK\x03\x04 cut off"])
+def test_a_broken_file_is_refused(model, tmp_path, content):
+    path = tmp_path / "a.pth"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"a\.pth is no checkpoint that torch can read .*cut off"):
+        check_weights(model, str(path), complete=False)
