@@ -1,0 +1,207 @@
+"""Ranks of the hits of every query, by counting instead of sorting; memory is bounded by blocks of queries."""
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from inet_d2.data.datasets.protocol import SearchProtocol
+from inet_d2.evaluation.detection_metric import BoxesByImage
+from inet_d2.evaluation.exact_similarity import snap_to_grid
+from inet_d2.evaluation.gallery_walk import GalleryWalker, Walk
+from inet_d2.evaluation.search_metric import check_ap_kind, precision_terms, share_within
+
+_CELLS_AT_ONCE = 1 << 22
+_HITS_PER_QUERY_TO_SORT = 8
+_PROGRESS_SECONDS = 5.0
+_logger = logging.getLogger(__name__)
+
+Revise = Callable[[Walk, int], None]
+"""Changes the similarities of a walk in place; gets the walk and its first query."""
+
+
+@dataclass(frozen=True, eq=False)
+class SearchRanking:
+    """What a protocol gives for each query.
+
+    Attributes:
+        average_precisions: (Q,) float64 in [0, 1]; 0 without a hit, and without ground truth.
+        best_ranks: (Q,) int64, 0-based rank of the best hit in the query's gallery; -1 without a hit.
+        num_ground_truths: (Q,) int64; queries with 0 are left out of the figures.
+        num_hits: (Q,) int64, at most ``num_ground_truths``.
+    """
+
+    average_precisions: np.ndarray
+    best_ranks: np.ndarray
+    num_ground_truths: np.ndarray
+    num_hits: np.ndarray
+
+    def figures(self) -> dict[str, float]:
+        """Average over the queries that have a ground truth.
+
+        Returns:
+            ``mAP``, ``top1``, ``top5`` and ``top10``, 0-100; all 0 when no query has a ground truth.
+        """
+        counted = self.num_ground_truths > 0
+        found = {"mAP": 100 * float(np.mean(self.average_precisions[counted])) if counted.any() else 0.0}
+        ranks = self.best_ranks[counted]
+        return {**found, **{f"top{k}": 100 * share_within(ranks, k) for k in (1, 5, 10)}}
+
+
+def rank_queries(
+    query_embeddings: np.ndarray,
+    gallery: BoxesByImage,
+    gallery_embeddings: np.ndarray,
+    protocols: Mapping[str, SearchProtocol],
+    *,
+    rules: str = "reference",
+    ap: str = "step",
+    block_size: int | None = None,
+    revise: Revise | None = None,
+) -> dict[str, SearchRanking]:
+    """Search every query in its gallery under several protocols, computing similarities once.
+
+    Ties are ordered by the walk (gallery images in the protocol's order, detections as stored); the average
+    precision merges them. The result depends neither on ``block_size`` nor on the number of threads.
+
+    Args:
+        query_embeddings: (Q, D) float32, in the order of the protocols' queries.
+        gallery: detections of I images in the protocols' order, cut at the score threshold.
+        gallery_embeddings: (N, D) float32.
+        protocols: by name; all with the same Q queries and I images.
+        rules: ``reference`` or ``seqnet``.
+        ap: ``step`` or ``trapezoid``.
+        block_size: queries at once; None chooses for about 100 MB of working memory.
+        revise: changes the similarities of each block before hits are taken.
+
+    Returns:
+        One ranking per protocol.
+
+    Raises:
+        ValueError: unknown rules or kind of average precision, or a block size below 1.
+    """
+    check_ap_kind(ap)
+    num_queries, num_detections = len(query_embeddings), len(gallery_embeddings)
+    if block_size is None:
+        block_size = max(1, _CELLS_AT_ONCE // max(num_detections, 1))
+    if block_size < 1:
+        raise ValueError(f"block_size: expected at least 1, found {block_size}")
+    queries = snap_to_grid(query_embeddings, per_row=revise is None)
+    columns = snap_to_grid(gallery_embeddings, per_row=False).T
+    walkers = {name: GalleryWalker(protocol, gallery, rules=rules) for name, protocol in protocols.items()}
+    parts: dict[str, list[tuple[np.ndarray, ...]]] = {name: [] for name in protocols}
+    progress = _Progress(num_queries)
+    for first in range(0, num_queries, block_size):
+        similarities = queries[first : first + block_size] @ columns
+        for name, walker in walkers.items():
+            walk = walker.walk(similarities, first)
+            if revise is not None:
+                revise(walk, first)
+            parts[name].append(_rank_block(walk, ap))
+        progress.update(first + len(similarities))
+    return {name: _join(parts[name], protocol.num_ground_truths) for name, protocol in protocols.items()}
+
+
+def _join(parts: list[tuple[np.ndarray, ...]], num_ground_truths: np.ndarray) -> SearchRanking:
+    sums, ranks, hits = (np.concatenate(column) for column in zip(*parts, strict=True)) if parts else np.zeros((3, 0))
+    return SearchRanking(sums / np.maximum(num_ground_truths, 1), ranks, num_ground_truths, hits)
+
+
+def _rank_block(walk: Walk, ap: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Sum of precision terms, rank of the best hit, and number of hits of each query of a block."""
+    num_rows = len(walk.similarities)
+    rows, columns = walk.hits()
+    values = walk.similarities[rows, columns]
+    order = np.lexsort((columns, -values, rows))
+    rows, columns, values = rows[order], columns[order], values[order]
+    at_least, above = _count_items(walk.similarities, rows, values)
+    hits_at_least, hits_above = _count_hits(rows, values)
+    terms = precision_terms(
+        items_at_least=at_least,
+        items_above=above,
+        hits_at_least=hits_at_least,
+        hits_above=hits_above,
+        kind=ap,
+    )
+    sums = np.bincount(rows, weights=terms, minlength=num_rows)
+    firsts = np.flatnonzero(np.diff(rows, prepend=-1))
+    best = np.full(num_rows, -1)
+    earlier = _count_earlier_ties(walk.similarities, rows[firsts], columns[firsts], at_least[firsts] - above[firsts])
+    best[rows[firsts]] = above[firsts] + earlier
+    return sums, best, np.bincount(rows, minlength=num_rows)
+
+
+def _count_items(table: np.ndarray, rows: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """How many cells of each hit's row are at least its value, and above it."""
+    num_rows, num_columns = table.shape
+    if len(rows) > _HITS_PER_QUERY_TO_SORT * num_rows:
+        return _count_items_sorted(table, rows, values)
+    at_least, above = np.empty(len(rows), dtype=np.int64), np.empty(len(rows), dtype=np.int64)
+    chunk = max(1, _CELLS_AT_ONCE // 4 // max(num_columns, 1))
+    for first in range(0, len(rows), chunk):
+        part = slice(first, first + chunk)
+        cells, wanted = table[rows[part]], values[part, None]
+        at_least[part] = np.count_nonzero(cells >= wanted, axis=1)
+        above[part] = np.count_nonzero(cells > wanted, axis=1)
+    return at_least, above
+
+
+def _count_items_sorted(table: np.ndarray, rows: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The same for many hits per row: sort once, then look up."""
+    num_rows, num_columns = table.shape
+    per_row = np.bincount(rows, minlength=num_rows)
+    places = np.arange(len(rows)) - (np.cumsum(per_row) - per_row)[rows]
+    wanted = np.full((num_rows, per_row.max()), np.inf)
+    wanted[rows, places] = values
+    ascending, lookup = torch.from_numpy(np.sort(table, axis=1)), torch.from_numpy(wanted)
+    below = torch.searchsorted(ascending, lookup, side="left").numpy()[rows, places]
+    up_to = torch.searchsorted(ascending, lookup, side="right").numpy()[rows, places]
+    return num_columns - below, num_columns - up_to
+
+
+def _count_hits(rows: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """How many hits of the same row are at least a hit's value, and above it; rows ascend, values descend in them."""
+    positions = np.arange(len(rows))
+    new_row = np.diff(rows, prepend=-1) != 0
+    new_value = new_row.copy()
+    new_value[1:] |= values[1:] != values[:-1]
+    row_starts = positions[new_row][np.cumsum(new_row) - 1]
+    groups = np.cumsum(new_value) - 1
+    group_starts = positions[new_value]
+    group_ends = np.append(group_starts[1:], len(rows))
+    return group_ends[groups] - row_starts, group_starts[groups] - row_starts
+
+
+def _count_earlier_ties(
+    table: np.ndarray, rows: np.ndarray, columns: np.ndarray, group_sizes: np.ndarray
+) -> np.ndarray:
+    """How many cells left of each given one equal it; looked at only where the tie group has other members."""
+    earlier = np.zeros(len(rows), dtype=np.int64)
+    tied = np.flatnonzero(group_sizes > 1)
+    chunk = max(1, _CELLS_AT_ONCE // 4 // max(table.shape[1], 1))
+    for first in range(0, len(tied), chunk):
+        part = tied[first : first + chunk]
+        cells = table[rows[part]]
+        equal = cells == cells[np.arange(len(part)), columns[part], None]
+        equal &= np.arange(table.shape[1]) < columns[part, None]
+        earlier[part] = np.count_nonzero(equal, axis=1)
+    return earlier
+
+
+class _Progress:
+    """Logs how far a long search is and when it will end."""
+
+    def __init__(self, total: int) -> None:
+        self._total, self._start = total, time.monotonic()
+        self._last = self._start
+
+    def update(self, done: int) -> None:
+        now = time.monotonic()
+        if now - self._last < _PROGRESS_SECONDS or done >= self._total:
+            return
+        self._last = now
+        left = (now - self._start) * (self._total - done) / done
+        _logger.info("searched %d of %d queries, ETA %d s", done, self._total, round(left))
