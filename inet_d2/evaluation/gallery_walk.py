@@ -28,7 +28,7 @@ class Walk:
         similarities: (B, L) float64, -inf outside the query's gallery.
         listed: (B, K) int64, the detection in each of the first K columns, -1 for none; later columns, if
             any, are all N detections in order.
-        candidates: entries' detections that overlap the searched person enough, entry after entry.
+        candidates: detections that overlap a ground truth enough, truth after truth.
     """
 
     similarities: np.ndarray
@@ -36,14 +36,14 @@ class Walk:
     candidates: "Candidates"
 
     def hits(self) -> tuple[np.ndarray, np.ndarray]:
-        """Take for each entry the most similar candidate, of equal ones the first.
+        """Take for each ground truth the most similar candidate, of equal ones the first.
 
         Returns:
-            (H,) int64 rows and (H,) int64 columns of the hits, entry after entry.
+            (H,) int64 rows and (H,) int64 columns of the hits, truth after truth.
         """
         found = self.candidates
         values = self.similarities[found.rows, found.columns]
-        best = first_maxima(values, found.entries)
+        best = first_maxima(values, found.truths)
         best = best[values[best] > -np.inf]
         return found.rows[best], found.columns[best]
 
@@ -55,12 +55,12 @@ class Candidates:
     Attributes:
         rows: (T,) int64 row of the block.
         columns: (T,) int64 column of the walk.
-        entries: (T,) int64 protocol entry, ascending.
+        truths: (T,) int64 ground truth of the protocol, ascending.
     """
 
     rows: np.ndarray
     columns: np.ndarray
-    entries: np.ndarray
+    truths: np.ndarray
 
 
 class GalleryWalker:
@@ -81,14 +81,9 @@ class GalleryWalker:
             raise ValueError(f"rules: expected one of {RULES}, found {rules!r}")
         self._protocol = protocol
         self._counts, self._starts, self._boxes = detections.counts, detections.starts, detections.boxes
-        self._entry_queries = protocol.entry_queries
         self._query_images = protocol.query_images
-        self._walked = np.ones(len(protocol.entry_images), dtype=bool)
-        if rules == "seqnet":
-            keys = self._entry_queries * max(len(protocol.image_names), 1) + protocol.entry_images
-            self._walked[:] = False
-            self._walked[np.unique(keys, return_index=True)[1]] = True
-        self._needed = np.where(protocol.entry_has_person, hit_threshold(protocol.entry_boxes), np.inf)
+        self._skip_repeats = rules == "seqnet"
+        self._needed = hit_threshold(protocol.truth_boxes)
 
     def walk(self, similarities: np.ndarray, first: int) -> Walk:
         """Lay out the galleries of queries ``first`` to ``first + B - 1``.
@@ -100,40 +95,56 @@ class GalleryWalker:
         Returns:
             Their galleries.
         """
-        num_rows = len(similarities)
-        offsets = self._protocol.entry_offsets
-        entries = np.arange(offsets[first], offsets[first + num_rows])
-        if self._protocol.gallery == EVERY:
-            columns = self._starts[self._protocol.entry_images[entries]]
+        protocol, num_rows = self._protocol, len(similarities)
+        offsets = protocol.entry_offsets[first : first + num_rows + 1]
+        images = protocol.entry_images[offsets[0] : offsets[-1]].astype(np.int64)
+        rows = np.repeat(np.arange(num_rows), np.diff(offsets))
+        truths = np.arange(*np.searchsorted(protocol.truth_entries, offsets[[0, -1]]))
+        truth_entries = protocol.truth_entries[truths] - offsets[0]
+        if protocol.gallery == EVERY:
             listed = np.full((num_rows, 0), -1)
-            laid_out = self._without_excluded(similarities, first, entries[:0])
+            laid_out = self._without_excluded(similarities, first, images[:0], rows[:0])
+            columns = self._starts[images]
         else:
-            entries = entries[self._walked[entries]]
-            columns, listed = self._list_entries(entries, first, num_rows)
+            walked = self._walked(images, rows)
+            truths, truth_entries = truths[walked[truth_entries]], truth_entries[walked[truth_entries]]
+            columns, listed = self._list_entries(images, rows, walked, num_rows)
             laid_out = np.where(listed >= 0, np.take_along_axis(similarities, listed, axis=1), -np.inf)
-            if self._protocol.gallery != LISTED:
-                rest = self._without_excluded(similarities, first, entries)
+            if protocol.gallery != LISTED:
+                rest = self._without_excluded(similarities, first, images, rows)
                 laid_out = np.concatenate([laid_out, rest], axis=1)
-        return Walk(laid_out, listed, self._find_candidates(entries, columns, first))
+        found = self._find_candidates(truths, images[truth_entries], rows[truth_entries], columns[truth_entries])
+        return Walk(laid_out, listed, found)
 
-    def _list_entries(self, entries: np.ndarray, first: int, num_rows: int) -> tuple[np.ndarray, np.ndarray]:
-        """The first column of each entry, and the detection in each column."""
-        images = self._protocol.entry_images[entries]
-        counts, rows = self._counts[images], self._entry_queries[entries] - first
+    def _walked(self, images: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """Which entries are searched: all, or by SeqNet's rule the first of each image in a gallery."""
+        if not self._skip_repeats:
+            return np.ones(len(images), dtype=bool)
+        walked = np.zeros(len(images), dtype=bool)
+        walked[np.unique(rows * len(self._counts) + images, return_index=True)[1]] = True
+        return walked
+
+    def _list_entries(
+        self, images: np.ndarray, rows: np.ndarray, walked: np.ndarray, num_rows: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The first column of each entry, and the detection in each column of each row."""
+        counts = np.where(walked, self._counts[images], 0)
         lengths = np.bincount(rows, weights=counts, minlength=num_rows).astype(np.int64)
         columns = np.cumsum(counts) - counts - (np.cumsum(lengths) - lengths)[rows]
-        detections, _ = expand_ranges(self._starts[images], counts)
         listed = np.full((num_rows, lengths.max(initial=0)), -1)
-        listed[np.arange(listed.shape[1]) < lengths[:, None]] = detections
+        inside = np.arange(listed.shape[1]) < lengths[:, None]
+        listed[inside] = expand_ranges(self._starts[images], counts)[0]
         return columns, listed
 
-    def _without_excluded(self, similarities: np.ndarray, first: int, entries: np.ndarray) -> np.ndarray:
-        """A copy with -inf for detections in listed images, the query's image and, if asked, its camera."""
+    def _without_excluded(
+        self, similarities: np.ndarray, first: int, images: np.ndarray, rows: np.ndarray
+    ) -> np.ndarray:
+        """A copy with -inf for detections in the given images, the query's image and, if asked, its camera."""
         protocol = self._protocol
         rest = similarities.copy()
         own = self._query_images[first : first + len(rest)]
-        images = np.concatenate([protocol.entry_images[entries], own[own >= 0]])
-        rows = np.concatenate([self._entry_queries[entries] - first, np.flatnonzero(own >= 0)])
+        images = np.concatenate([images, own[own >= 0]])
+        rows = np.concatenate([rows, np.flatnonzero(own >= 0)])
         detections, owners = expand_ranges(self._starts[images], self._counts[images])
         rest[rows[owners], detections] = -np.inf
         if protocol.cross_camera and protocol.image_cameras is not None and protocol.query_cameras is not None:
@@ -141,15 +152,14 @@ class GalleryWalker:
             rest[protocol.query_cameras[first : first + len(rest), None] == cameras] = -np.inf
         return rest
 
-    def _find_candidates(self, entries: np.ndarray, columns: np.ndarray, first: int) -> Candidates:
-        with_person = self._needed[entries] < np.inf
-        entries, columns = entries[with_person], columns[with_person]
-        images = self._protocol.entry_images[entries]
+    def _find_candidates(
+        self, truths: np.ndarray, images: np.ndarray, rows: np.ndarray, columns: np.ndarray
+    ) -> Candidates:
+        """Detections that overlap each ground truth enough; ``columns`` are the first of each truth's image."""
         detections, owners = expand_ranges(self._starts[images], self._counts[images])
-        candidates = columns[owners] + detections - self._starts[images][owners]
-        owners_entries = entries[owners]
-        overlaps = paired_iou(self._protocol.entry_boxes[owners_entries], self._boxes[detections])
+        overlaps = paired_iou(self._protocol.truth_boxes[truths[owners]], self._boxes[detections])
         # A person's box without area would need an overlap of 0, which every detection has.
-        enough = (overlaps >= self._needed[owners_entries]) & (overlaps > 0)
-        rows = self._entry_queries[owners_entries[enough]] - first
-        return Candidates(rows, candidates[enough], owners_entries[enough])
+        enough = (overlaps >= self._needed[truths[owners]]) & (overlaps > 0)
+        detections, owners = detections[enough], owners[enough]
+        places = columns[owners] + detections - self._starts[images[owners]]
+        return Candidates(rows[owners], places, truths[owners])

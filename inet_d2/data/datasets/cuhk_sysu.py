@@ -100,17 +100,16 @@ def load_cuhk_sysu_protocol(root: str | Path, gallery_size: int | str) -> Search
     entry_images = rows_of(lists.entry_names, images)
     if np.any(entry_images < 0):
         name = lists.entry_names[np.flatnonzero(entry_images < 0)[0]]
-        raise ValueError(
-            f"{path}: Gallery imname: expected test images (annotation/pool.mat), found {name}; {_REMEDY}"
-        )
+        raise ValueError(f"{path}: Gallery imname: expected test images (annotation/pool.mat), found {name}; {_REMEDY}")
     return SearchProtocol(
         name=variable if gallery_size else f"full gallery ({variable})",
         image_names=images,
         query_names=lists.query_names,
         query_boxes=_to_xyxy(lists.query_boxes),
         entry_offsets=lists.entry_offsets,
-        entry_images=entry_images,
-        entry_boxes=_to_xyxy(lists.entry_boxes),
+        entry_images=entry_images.astype(np.int32),
+        truth_entries=lists.truth_entries,
+        truth_boxes=_to_xyxy(lists.truth_boxes),
         gallery=LISTED if gallery_size else LISTED_THEN_REST,
     )
 
@@ -202,11 +201,10 @@ def _read_test_labels(root: Path) -> Labels:
     """Identity q: the box of query q and the boxes in its gallery list."""
     path, variable = _smallest_protocol_file(root)
     lists = read_protocol_lists(path, variable, remedy=_REMEDY)
-    present = ~np.isnan(lists.entry_boxes[:, 0])
     queries = np.arange(len(lists.query_names))
-    entry_pids = np.repeat(queries, np.diff(lists.entry_offsets))
+    entry_pids = np.searchsorted(lists.entry_offsets, lists.truth_entries, side="right") - 1
     return Labels(
-        np.concatenate([lists.query_names, lists.entry_names[present]]),
-        np.concatenate([lists.query_boxes, lists.entry_boxes[present]]),
-        np.concatenate([queries, entry_pids[present]]),
+        np.concatenate([lists.query_names, lists.entry_names[lists.truth_entries]]),
+        np.concatenate([lists.query_boxes, lists.truth_boxes]),
+        np.concatenate([queries, entry_pids]),
     )

@@ -35,9 +35,7 @@ def load_mat_variable(path: Path, variables: Sequence[str], *, remedy: str) -> n
     for variable in variables:
         if variable in content:
             return content[variable]
-    raise ValueError(
-        f"{path}: expected the variable {' or '.join(variables)}, found none of that name; {remedy}"
-    )
+    raise ValueError(f"{path}: expected the variable {' or '.join(variables)}, found none of that name; {remedy}")
 
 
 def text_of(value: Any) -> str:

@@ -1,6 +1,7 @@
 """Search protocols: which person is searched, in which images, and where that person really is.
 
-Shapes: Q queries, I images of the split, E gallery entries over all queries.
+Shapes: Q queries, I images of the split, E gallery entries over all queries, T of them with the searched
+    person.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -30,8 +31,9 @@ class SearchProtocol:
         query_names: (Q,) str, the image of each query.
         query_boxes: (Q, 4) float64 XYXY absolute pixels, right and bottom edge exclusive (x + width).
         entry_offsets: (Q + 1,) int64; the entries of query q are ``entry_offsets[q]:entry_offsets[q + 1]``.
-        entry_images: (E,) int64 rows of ``image_names``; a query may list an image more than once.
-        entry_boxes: (E, 4) float64 XYXY of the searched person in that image; NaN where the person is absent.
+        entry_images: (E,) int32 rows of ``image_names``; a query may list an image more than once.
+        truth_entries: (T,) int64, ascending, the entries whose image shows the searched person.
+        truth_boxes: (T, 4) float64 XYXY of that person.
         gallery: one of ``GALLERY_KINDS``.
         image_cameras: (I,) int64 camera of each image, or None when the data set has none.
         query_cameras: (Q,) int64 camera of each query image, or None.
@@ -47,7 +49,8 @@ class SearchProtocol:
     query_boxes: np.ndarray
     entry_offsets: np.ndarray
     entry_images: np.ndarray
-    entry_boxes: np.ndarray
+    truth_entries: np.ndarray
+    truth_boxes: np.ndarray
     gallery: str = LISTED
     image_cameras: np.ndarray | None = None
     query_cameras: np.ndarray | None = None
@@ -61,14 +64,15 @@ class SearchProtocol:
             raise ValueError(f"{self.name}: image_names: expected every name once, found repeats")
         self._check_shape("query_boxes", (queries, 4))
         self._check_shape("entry_offsets", (queries + 1,))
-        self._check_shape("entry_boxes", (entries, 4))
+        self._check_shape("truth_boxes", (len(self.truth_entries), 4))
         offsets = self.entry_offsets
         if offsets[0] != 0 or offsets[-1] != entries or np.any(np.diff(offsets) < 0):
             raise ValueError(f"{self.name}: entry_offsets: expected 0 to {entries} without descent")
         if entries and not 0 <= self.entry_images.min() <= self.entry_images.max() < len(self.image_names):
-            raise ValueError(
-                f"{self.name}: entry_images: expected rows of the {len(self.image_names)} images"
-            )
+            raise ValueError(f"{self.name}: entry_images: expected rows of the {len(self.image_names)} images")
+        truths = self.truth_entries
+        if len(truths) and (truths[0] < 0 or truths[-1] >= entries or np.any(np.diff(truths) <= 0)):
+            raise ValueError(f"{self.name}: truth_entries: expected ascending rows of the {entries} entries")
         empty = np.flatnonzero(~(self.query_boxes[:, 2:] > self.query_boxes[:, :2]).all(axis=1))
         if empty.size:
             query = empty[0]
@@ -89,14 +93,9 @@ class SearchProtocol:
         return len(self.query_names)
 
     @property
-    def entry_queries(self) -> np.ndarray:
-        """(E,) int64, the query that each entry belongs to."""
-        return np.repeat(np.arange(self.num_queries), np.diff(self.entry_offsets))
-
-    @property
-    def entry_has_person(self) -> np.ndarray:
-        """(E,) bool, whether the searched person is in that image."""
-        return ~np.isnan(self.entry_boxes[:, 0])
+    def truth_queries(self) -> np.ndarray:
+        """(T,) int64, the query that each ground truth belongs to."""
+        return np.searchsorted(self.entry_offsets, self.truth_entries, side="right") - 1
 
     @property
     def query_images(self) -> np.ndarray:
@@ -106,7 +105,7 @@ class SearchProtocol:
     @property
     def num_ground_truths(self) -> np.ndarray:
         """(Q,) int64, the entries of each query that show its person."""
-        return np.bincount(self.entry_queries[self.entry_has_person], minlength=self.num_queries)
+        return np.bincount(self.truth_queries, minlength=self.num_queries)
 
     def queries_by_image(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         """Group the queries by their image, for the test mapper and the evaluator.
@@ -119,9 +118,7 @@ class SearchProtocol:
             (q, 4) float64 XYXY boxes in the original image.
         """
         names, firsts, groups = np.unique(self.query_names, return_index=True, return_inverse=True)
-        members = np.split(
-            np.argsort(groups, kind="stable"), np.cumsum(np.bincount(groups, minlength=len(names)))[:-1]
-        )
+        members = np.split(np.argsort(groups, kind="stable"), np.cumsum(np.bincount(groups, minlength=len(names)))[:-1])
         return {str(names[g]): (members[g], self.query_boxes[members[g]]) for g in np.argsort(firsts)}
 
     def across_cameras(self) -> "SearchProtocol":
@@ -137,13 +134,15 @@ class SearchProtocol:
             raise ValueError(
                 f"{self.name}: cross-camera search needs cameras, and this data set has none; leave it off"
             )
-        keep = self.image_cameras[self.entry_images] != self.query_cameras[self.entry_queries]
-        kept = np.concatenate([[0], np.cumsum(keep)])[self.entry_offsets]
+        entry_queries = np.repeat(np.arange(self.num_queries), np.diff(self.entry_offsets))
+        keep = self.image_cameras[self.entry_images] != self.query_cameras[entry_queries]
+        kept_before = np.concatenate([[0], np.cumsum(keep)])
         return replace(
             self,
-            entry_offsets=kept,
+            entry_offsets=kept_before[self.entry_offsets],
             entry_images=self.entry_images[keep],
-            entry_boxes=self.entry_boxes[keep],
+            truth_entries=kept_before[self.truth_entries[keep[self.truth_entries]]],
+            truth_boxes=self.truth_boxes[keep[self.truth_entries]],
             cross_camera=True,
         )
 
@@ -157,9 +156,7 @@ class SearchProtocol:
             ValueError: a query box does not overlap its image.
         """
         sizes = {r["image_id"]: (r["width"], r["height"]) for r in records if "height" in r and "width" in r}
-        limits = np.array([sizes.get(str(name), (np.inf, np.inf)) for name in self.query_names]).reshape(
-            -1, 2
-        )
+        limits = np.array([sizes.get(str(name), (np.inf, np.inf)) for name in self.query_names]).reshape(-1, 2)
         outside = (self.query_boxes[:, :2] >= limits).any(axis=1) | (self.query_boxes[:, 2:] <= 0).any(axis=1)
         if outside.any():
             query = int(np.flatnonzero(outside)[0])

@@ -17,14 +17,16 @@ class ProtocolLists:
         query_boxes: (Q, 4) float64 x, y, width, height.
         entry_offsets: (Q + 1,) int64; query q lists entries ``entry_offsets[q]:entry_offsets[q + 1]``.
         entry_names: (E,) str.
-        entry_boxes: (E, 4) float64 x, y, width, height; NaN where the person is absent.
+        truth_entries: (T,) int64, ascending, entries with a box of the searched person.
+        truth_boxes: (T, 4) float64 x, y, width, height.
     """
 
     query_names: np.ndarray
     query_boxes: np.ndarray
     entry_offsets: np.ndarray
     entry_names: np.ndarray
-    entry_boxes: np.ndarray
+    truth_entries: np.ndarray
+    truth_boxes: np.ndarray
 
 
 def read_protocol_lists(path: Path, variable: str, *, remedy: str) -> ProtocolLists:
@@ -66,9 +68,8 @@ def read_protocol_lists(path: Path, variable: str, *, remedy: str) -> ProtocolLi
     return ProtocolLists(
         query_names=np.array(query_names, dtype=str),
         query_boxes=query_boxes,
-        entry_offsets=np.concatenate(
-            [[0], np.cumsum([len(gallery) for gallery in galleries], dtype=np.int64)]
-        ),
+        entry_offsets=np.concatenate([[0], np.cumsum([len(gallery) for gallery in galleries], dtype=np.int64)]),
         entry_names=np.array(entry_names, dtype=str),
-        entry_boxes=entry_boxes,
+        truth_entries=np.flatnonzero(~np.isnan(entry_boxes[:, 0])),
+        truth_boxes=entry_boxes[~np.isnan(entry_boxes[:, 0])],
     )

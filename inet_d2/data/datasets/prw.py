@@ -27,9 +27,7 @@ _PROGRESS_SECONDS = 5.0
 _logger = logging.getLogger(__name__)
 
 
-def load_prw(
-    root: str | Path, split: str, *, image_sizes: bool = True, rounding: str = "none"
-) -> list[dict[str, Any]]:
+def load_prw(root: str | Path, split: str, *, image_sizes: bool = True, rounding: str = "none") -> list[dict[str, Any]]:
     """Read one split as Detectron2 records; each has ``camera_id``.
 
     PRW's own ids have gaps; in ascending order they become 0, 1, ... within the split (483 in train, 544 in
@@ -60,9 +58,7 @@ def load_prw(
     return build_records(table, pids, paths, sizes, cameras=_cameras_of(names))
 
 
-def load_prw_protocol(
-    root: str | Path, gallery_size: int | str = 0, *, rounding: str = "none"
-) -> SearchProtocol:
+def load_prw_protocol(root: str | Path, gallery_size: int | str = 0, *, rounding: str = "none") -> SearchProtocol:
     """Read the search protocol: every test frame but the query's own; the person's first box in each of them.
 
     Args:
@@ -99,8 +95,9 @@ def load_prw_protocol(
         query_names=query_names,
         query_boxes=_query_xyxy(query_xywh, rounding),
         entry_offsets=np.searchsorted(entry_queries, np.arange(len(query_ids) + 1)),
-        entry_images=table.box_images[boxes],
-        entry_boxes=np.concatenate([xyxy[:, :2], xyxy[:, :2] + xyxy[:, 2:]], axis=1),
+        entry_images=table.box_images[boxes].astype(np.int32),
+        truth_entries=np.arange(len(boxes)),
+        truth_boxes=np.concatenate([xyxy[:, :2], xyxy[:, :2] + xyxy[:, 2:]], axis=1),
         gallery=EVERY,
         image_cameras=_cameras_of(names),
         query_cameras=_cameras_of(query_names),
@@ -126,8 +123,7 @@ def _read_split(root: Path, split: str, rounding: str) -> tuple[np.ndarray, np.n
         names = np.array([f"{text_of(cell)}.jpg" for cell in cells], dtype=str)
     except ValueError as error:
         raise ValueError(
-            f"{path}: {variable}: expected a cell of frame names, found another structure ({error}); "
-            f"{_REMEDY}"
+            f"{path}: {variable}: expected a cell of frame names, found another structure ({error}); {_REMEDY}"
         ) from error
     rows = _read_frames([root / "annotations" / f"{name}.mat" for name in names])
     images = np.repeat(np.arange(len(names)), [len(frame) for frame in rows])
@@ -147,8 +143,7 @@ def _read_frames(paths: Sequence[Path]) -> list[np.ndarray]:
     missing = [path for path in paths if not path.is_file()]
     if missing:
         raise FileNotFoundError(
-            f"prw: {len(missing)} of {len(paths)} annotation files are missing, first: {missing[0]}; "
-            f"{_REMEDY}"
+            f"prw: {len(missing)} of {len(paths)} annotation files are missing, first: {missing[0]}; {_REMEDY}"
         )
     rows: list[np.ndarray] = []
     last = time.monotonic()
@@ -165,8 +160,7 @@ def _read_frame(path: Path) -> np.ndarray:
     rows = load_mat_variable(path, ("box_new", "anno_file", "anno_previous"), remedy=_REMEDY)
     if rows.ndim != 2 or rows.shape[1] != 5 or rows.dtype.kind not in "iuf":
         raise ValueError(
-            f"{path}: expected rows of id, x, y, width, height, found shape {rows.shape} of {rows.dtype}; "
-            f"{_REMEDY}"
+            f"{path}: expected rows of id, x, y, width, height, found shape {rows.shape} of {rows.dtype}; {_REMEDY}"
         )
     return rows.astype(np.float64)
 
@@ -185,8 +179,7 @@ def _read_queries(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
                 raise ValueError(f"{len(row)} values")
         except ValueError as error:
             raise ValueError(
-                f"{path}: line {line}: expected id x y width height frame, found {' '.join(row)!r} "
-                f"({error}); {_REMEDY}"
+                f"{path}: line {line}: expected id x y width height frame, found {' '.join(row)!r} ({error}); {_REMEDY}"
             ) from error
     table = np.array(numbers, dtype=np.float64).reshape(-1, 5)
     names = np.array([f"{row[5]}.jpg" for row in rows if row], dtype=str)
@@ -203,7 +196,5 @@ def _cameras_of(names: np.ndarray) -> np.ndarray:
     found = [re.search(r"c(\d+)", name) for name in names.tolist()]
     if None in found:
         name = names[found.index(None)]
-        raise ValueError(
-            f"prw: expected frame names with a camera such as c1s1_000151, found {name}; {_REMEDY}"
-        )
+        raise ValueError(f"prw: expected frame names with a camera such as c1s1_000151, found {name}; {_REMEDY}")
     return np.array([int(match.group(1)) for match in found if match], dtype=np.int64)

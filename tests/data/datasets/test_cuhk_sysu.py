@@ -141,8 +141,8 @@ def test_protocol_of_one_size_reads_that_file_only(small_cuhk):
     assert protocol.query_boxes.tolist() == [[31, 32, 71, 122], [21, 22, 61, 112]]
     assert protocol.entry_offsets.tolist() == [0, 3, 5]
     assert protocol.entry_images.tolist() == [1, 3, 2, 2, 0]
-    assert protocol.entry_has_person.tolist() == [True, False, False, True, True]
-    assert protocol.entry_boxes[3].tolist() == [260, 42, 300, 132]
+    assert protocol.truth_entries.tolist() == [0, 3, 4]
+    assert protocol.truth_boxes[1].tolist() == [260, 42, 300, 132]
     assert protocol.num_ground_truths.tolist() == [1, 2]
     assert protocol.gallery == "listed"
 

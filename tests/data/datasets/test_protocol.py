@@ -3,8 +3,6 @@ import pytest
 
 from inet_d2.data.datasets.protocol import EVERY, SearchProtocol, rows_of
 
-NAN = [np.nan] * 4
-
 
 def make(**changes):
     fields = {
@@ -14,14 +12,15 @@ def make(**changes):
         "query_boxes": np.array([[0, 0, 10, 20], [1, 1, 5, 9], [20, 0, 30, 40.0]]),
         "entry_offsets": np.array([0, 2, 3, 4]),
         "entry_images": np.array([0, 1, 2, 0]),
-        "entry_boxes": np.array([[1, 1, 5, 9], NAN, [0, 0, 10, 20], [2, 2, 9, 9]]),
+        "truth_entries": np.array([0, 2, 3]),
+        "truth_boxes": np.array([[1, 1, 5, 9], [0, 0, 10, 20], [2, 2, 9, 9.0]]),
     }
     return SearchProtocol(**{**fields, **changes})
 
 
 def test_derived_arrays():
     protocol = make()
-    assert protocol.entry_queries.tolist() == [0, 0, 1, 2]
+    assert protocol.truth_queries.tolist() == [0, 1, 2]
     assert protocol.query_images.tolist() == [2, 0, 2]
     assert protocol.num_ground_truths.tolist() == [1, 1, 1]
 
@@ -35,11 +34,13 @@ def test_queries_by_image_keeps_indices_and_order():
 
 
 def test_across_cameras_drops_entries_of_the_same_camera():
-    protocol = make(gallery=EVERY, image_cameras=np.array([1, 2, 1]), query_cameras=np.array([1, 1, 1]))
+    protocol = make(gallery=EVERY, image_cameras=np.array([1, 2, 1]), query_cameras=np.array([1, 1, 3]))
     strict = protocol.across_cameras()
-    # Image 1 alone has another camera than the queries: query 0 keeps its second entry, the others keep none.
-    assert strict.entry_offsets.tolist() == [0, 1, 1, 1]
-    assert strict.entry_images.tolist() == [1]
+    # Image 1 alone has another camera than query 0 and 1: entry 1 stays, and of query 2 (camera 3) entry 3.
+    assert strict.entry_offsets.tolist() == [0, 1, 1, 2]
+    assert strict.entry_images.tolist() == [1, 0]
+    assert strict.truth_entries.tolist() == [1]
+    assert strict.truth_boxes.tolist() == [[2, 2, 9, 9]]
     assert strict.cross_camera
     assert not protocol.cross_camera
 
@@ -57,6 +58,9 @@ def test_across_cameras_needs_cameras():
         ({"query_boxes": np.zeros((2, 4))}, r"query_boxes: expected shape \(3, 4\), found \(2, 4\)"),
         ({"entry_offsets": np.array([0, 2, 1, 4])}, "entry_offsets: expected 0 to 4 without descent"),
         ({"entry_images": np.array([0, 1, 3, 0])}, "entry_images: expected rows of the 3 images"),
+        ({"truth_entries": np.array([0, 3, 2])}, "truth_entries: expected ascending rows of the 4 entries"),
+        ({"truth_entries": np.array([0, 2, 4])}, "truth_entries: expected ascending rows of the 4 entries"),
+        ({"truth_boxes": np.zeros((2, 4))}, r"truth_boxes: expected shape \(3, 4\), found \(2, 4\)"),
         (
             {"query_boxes": np.array([[0, 0, 10, 20], [1, 1, 1, 9], [20, 0, 30, 40.0]])},
             "query 1 in a: expected a box with positive width and height",

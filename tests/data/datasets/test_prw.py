@@ -22,9 +22,7 @@ def prw_root(tmp_path):
     (root / "annotations").mkdir(parents=True)
     keys = ["box_new", "anno_file", "anno_previous"]
     for number, (name, rows) in enumerate(FRAMES.items()):
-        savemat(
-            root / "annotations" / f"{name}.jpg.mat", {keys[number % 3]: np.array(rows, dtype=np.float64)}
-        )
+        savemat(root / "annotations" / f"{name}.jpg.mat", {keys[number % 3]: np.array(rows, dtype=np.float64)})
     for split, names in (("train", TRAIN), ("test", TEST)):
         cells = np.empty((len(names), 1), dtype=object)
         cells[:, 0] = names
@@ -75,7 +73,7 @@ def test_ground_truth_is_the_first_box_in_every_other_frame(prw_root):
     assert protocol.gallery == "every"
     assert protocol.entry_offsets.tolist() == [0, 2, 4]
     assert protocol.entry_images.tolist() == [1, 2, 0, 2]
-    np.testing.assert_allclose(protocol.entry_boxes[0], [-1.7, 20.6, 29.2, 100.6])
+    np.testing.assert_allclose(protocol.truth_boxes[0], [-1.7, 20.6, 29.2, 100.6])
     assert protocol.image_cameras.tolist() == [1, 2, 2, 6]
 
 
