@@ -11,6 +11,20 @@ import numpy as np
 Paint = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
+def moved(point: np.ndarray, dx: float, dy: float) -> np.ndarray:
+    """The point ``dx`` to the right and ``dy`` below.
+
+    Args:
+        point: (2,) x, y.
+        dx: body heights.
+        dy: body heights.
+
+    Returns:
+        (2,) float.
+    """
+    return np.asarray(point, dtype=np.float64) + np.array([dx, dy])
+
+
 def capsule(a: np.ndarray, b: np.ndarray, radius_a: float, radius_b: float) -> np.ndarray:
     """Outline of a limb: two half circles, joined.
 
@@ -30,9 +44,7 @@ def capsule(a: np.ndarray, b: np.ndarray, radius_a: float, radius_b: float) -> n
     return np.concatenate([start, end])
 
 
-def ellipse(
-    centre: tuple[float, float], rx: float, ry: float, start: float = 0.0, stop: float = 360.0
-) -> np.ndarray:
+def ellipse(centre: tuple[float, float], rx: float, ry: float, start: float = 0.0, stop: float = 360.0) -> np.ndarray:
     """Outline of an ellipse or, cut by its chord, of a part.
 
     Args:

@@ -37,9 +37,7 @@ def with_folds(paint: Paint, rng: np.random.Generator, strength: float = 0.10) -
     rate = rng.uniform(26, 42)
 
     def folded(u: np.ndarray, v: np.ndarray) -> np.ndarray:
-        wave = np.sin(
-            (v + slant * u) * np.float32(rate) + 2 * np.sin(u * 14 + np.float32(bend)) + np.float32(phase)
-        )
+        wave = np.sin((v + slant * u) * np.float32(rate) + 2 * np.sin(u * 14 + np.float32(bend)) + np.float32(phase))
         return paint(u, v) * (1 - np.float32(strength) * np.maximum(wave, 0) ** 2)[..., None]
 
     return folded

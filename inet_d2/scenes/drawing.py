@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from inet_d2.scenes.canvas import Canvas, Paint, capsule, ellipse, rounded
+from inet_d2.scenes.canvas import Canvas, Paint, capsule, ellipse, moved, rounded
 from inet_d2.scenes.cloth import plain, upper_cloth, with_folds
 from inet_d2.scenes.head import draw_hair_behind, draw_head
 from inet_d2.scenes.person import Person
@@ -57,23 +57,21 @@ def draw_person(person: Person, pose: Pose, light: float, unit: int, rng: np.ran
     return sprite[:, ::-1] if pose.is_mirrored else sprite
 
 
-def _draw_leg(
-    canvas: Canvas, person: Person, pose: Pose, index: int, tone: float, rng: np.random.Generator
-) -> None:
+def _draw_leg(canvas: Canvas, person: Person, pose: Pose, index: int, tone: float, rng: np.random.Generator) -> None:
     hip, knee, ankle = pose.legs[index]
     width = 0.5 + 0.5 * person.width
     cloth, skin = with_folds(plain(person.lower, tone), rng, 0.14), plain(person.skin, tone)
     if person.lower_kind == "trousers":
-        canvas.limb(knee, ankle, 0.037 * width, 0.031 * width, cloth)
-        canvas.limb(hip, knee, 0.05 * width, 0.038 * width, cloth)
+        canvas.limb(knee, ankle, 0.043 * width, 0.036 * width, cloth)
+        canvas.limb(hip, knee, 0.056 * width, 0.044 * width, cloth)
     else:
-        canvas.limb(knee, ankle, 0.028 * width, 0.02, skin)
-        canvas.limb(hip, knee, 0.044 * width, 0.029 * width, skin)
+        canvas.limb(knee, ankle, 0.033 * width, 0.024, skin)
+        canvas.limb(hip, knee, 0.047 * width, 0.034 * width, skin)
     if person.lower_kind == "shorts":
-        canvas.limb(hip, hip + 0.78 * (knee - hip), 0.053 * width, 0.047 * width, cloth)
+        canvas.limb(hip, hip + 0.78 * (knee - hip), 0.058 * width, 0.052 * width, cloth)
     shoe = plain(person.shoes, tone)
     if pose.view == "side":
-        heel, toe = ankle + (-0.014, 0.012), ankle + (0.056, 0.016)
+        heel, toe = moved(ankle, -0.014, 0.012), moved(ankle, 0.056, 0.016)
         canvas.fill(capsule(heel, toe, 0.02, 0.014), shoe, (ankle, ankle + DOWN), 0.06, 0.2)
         return
     outwards = 0.012 if index else -0.012
@@ -123,10 +121,8 @@ def _draw_torso(canvas: Canvas, person: Person, pose: Pose, cloth: Paint) -> Non
         ]  # fmt: skip
     canvas.fill(rounded(corners), cloth, (pose.neck, pose.hip), 1.02 * max(sh, hh))
     if person.pattern == "logo" and pose.view == "front":
-        centre = pose.neck + (0, 0.095)
-        canvas.fill(
-            ellipse(tuple(centre), 0.042, 0.042), plain(person.second), (centre, centre + DOWN), 0.1, 0.1
-        )
+        centre = moved(pose.neck, 0, 0.095)
+        canvas.fill(ellipse(tuple(centre), 0.042, 0.042), plain(person.second), (centre, centre + DOWN), 0.1, 0.1)
 
 
 def _draw_arm(canvas: Canvas, person: Person, arm: np.ndarray, cloth: Paint, tone: float) -> None:
@@ -153,9 +149,7 @@ def _draw_backpack(canvas: Canvas, person: Person, pose: Pose) -> None:
         x, half = x - pose.shoulder_half - 0.04, 0.055
     box = rounded([(x - half, top), (x + half, top), (x + 1.05 * half, bottom), (x - 1.05 * half, bottom)])
     if pose.view == "front":
-        box = rounded(
-            [(x - 0.125, top + 0.02), (x + 0.125, top + 0.02), (x + 0.13, bottom), (x - 0.13, bottom)]
-        )
+        box = rounded([(x - 0.125, top + 0.02), (x + 0.125, top + 0.02), (x + 0.13, bottom), (x - 0.13, bottom)])
     centre = np.array([x, y])
     canvas.fill(box, paint, (centre, centre + DOWN), 1.1 * half)
     if pose.view == "back":
@@ -188,13 +182,9 @@ def _draw_side_bag(canvas: Canvas, person: Person, pose: Pose) -> None:
     side = 0.0 if pose.view == "side" else 1.12
     centre = np.array([hx + side * hh, hy + 0.035])
     start = np.array([nx, ny - 0.03]) if pose.view == "side" else np.array([nx - 0.62 * sh, ny - 0.03])
-    canvas.limb(start, centre - (0.3 * hh * (side > 0), 0.04), 0.009, 0.009, dark)
+    canvas.limb(start, moved(centre, -0.3 * hh * (side > 0), -0.04), 0.009, 0.009, dark)
     x, y = centre
-    box = rounded(
-        [(x - 0.062, y - 0.05), (x + 0.062, y - 0.05), (x + 0.066, y + 0.05), (x - 0.066, y + 0.05)]
-    )
+    box = rounded([(x - 0.062, y - 0.05), (x + 0.062, y - 0.05), (x + 0.066, y + 0.05), (x - 0.066, y + 0.05)])
     canvas.fill(box, plain(person.bag_colour), (centre, centre + DOWN), 0.075)
-    flap = rounded(
-        [(x - 0.063, y - 0.05), (x + 0.063, y - 0.05), (x + 0.05, y - 0.008), (x - 0.05, y - 0.008)]
-    )
+    flap = rounded([(x - 0.063, y - 0.05), (x + 0.063, y - 0.05), (x + 0.05, y - 0.008), (x - 0.05, y - 0.008)])
     canvas.fill(flap, dark, (centre, centre + DOWN), 0.075)

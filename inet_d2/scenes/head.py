@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from inet_d2.scenes.canvas import Canvas, ellipse, rounded
+from inet_d2.scenes.canvas import Canvas, ellipse, moved, rounded
 from inet_d2.scenes.cloth import plain
 from inet_d2.scenes.person import Person
 from inet_d2.scenes.pose import Pose
@@ -43,7 +43,7 @@ def draw_head(canvas: Canvas, person: Person, pose: Pose) -> None:
     axis = (head, head + DOWN)
     rx, ry = 0.053 * person.head, 0.068 * person.head
     skin = plain(person.skin)
-    canvas.limb(head, pose.neck - (0, 0.012), 0.026, 0.03, plain(person.skin, 0.84))
+    canvas.limb(head, moved(pose.neck, 0, -0.012), 0.026, 0.03, plain(person.skin, 0.84))
     if pose.view == "side":
         canvas.fill(ellipse((head[0] + 0.95 * rx, head[1] + 0.16 * ry), 0.014, 0.013), skin, axis, 1.5 * rx)
     canvas.fill(ellipse(tuple(head), rx, ry), skin, axis, 1.1 * rx)
@@ -73,9 +73,7 @@ def _draw_hair(canvas: Canvas, person: Person, pose: Pose, rx: float, ry: float)
     hair = plain(person.hair)
 
     def blob(dx: float, dy: float, width: float, height: float, start: float = 0, stop: float = 360) -> None:
-        canvas.fill(
-            ellipse((x + dx * rx, y + dy * ry), width * rx, height * ry, start, stop), hair, axis, 1.4 * rx
-        )
+        canvas.fill(ellipse((x + dx * rx, y + dy * ry), width * rx, height * ry, start, stop), hair, axis, 1.4 * rx)
 
     if person.hair_style == "curly":
         for turn in np.deg2rad(np.linspace(165, 375, 8)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -104,7 +105,7 @@ def _fill_frames(size: SplitSize, first: int, rng: np.random.Generator) -> list[
     starts = [0]
     while starts[-1] < size.ids:
         starts.append(min(starts[-1] + int(rng.integers(1, MAX_GROUP + 1)), size.ids))
-    groups = [tuple(range(first + a, first + b)) for a, b in zip(starts[:-1], starts[1:], strict=True)]
+    groups = [tuple(range(first + a, first + b)) for a, b in pairwise(starts)]
     load = np.zeros(size.frames)
     frames: list[list[tuple[int, ...]]] = [[] for _ in range(size.frames)]
     for index in sorted(range(len(groups)), key=lambda i: -len(groups[i])):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from inet_d2.scenes.canvas import moved
 from inet_d2.scenes.person import Person
 
 VIEWS = ("front", "back", "side")
@@ -57,7 +58,7 @@ def sample_pose(person: Person, rng: np.random.Generator) -> Pose:
     shoulder_half = 0.108 * person.width * person.shoulders * (0.58 if is_side else 1)
     hip_half = 0.084 * person.width * (0.72 if is_side else 1)
     make_legs, make_arms = (_side_legs, _side_arms) if is_side else (_front_legs, _front_arms)
-    stride = rng.uniform(0.05, 0.5)
+    stride = rng.uniform(0.05, 0.4)
     return Pose(
         view=view,
         is_mirrored=bool(rng.random() < 0.5),
@@ -79,17 +80,13 @@ def _chain(start: np.ndarray, lengths: tuple[float, float], angles: tuple[float,
     return np.stack(points)
 
 
-def _side_legs(
-    hip: np.ndarray, hip_half: float, length: float, stride: float, rng: np.random.Generator
-) -> np.ndarray:
+def _side_legs(hip: np.ndarray, hip_half: float, length: float, stride: float, rng: np.random.Generator) -> np.ndarray:
     forward = 1 if rng.random() < 0.5 else -1
     bend = rng.uniform(0.1, 0.6) * stride / 0.5
     half = (0.5 * length, 0.5 * length)
     legs = np.stack(
         [
-            _chain(
-                hip, half, (forward * stride * 0.9, forward * stride * 0.9 - (bend if forward < 0 else 0.05))
-            ),
+            _chain(hip, half, (forward * stride * 0.9, forward * stride * 0.9 - (bend if forward < 0 else 0.05))),
             _chain(
                 hip,
                 half,
@@ -102,36 +99,32 @@ def _side_legs(
 
 def _side_arms(neck: np.ndarray, shoulder_half: float, stride: float, rng: np.random.Generator) -> np.ndarray:
     swing = stride * rng.uniform(0.6, 1.2) * (1 if rng.random() < 0.5 else -1)
-    shoulder = neck + (0, 0.035)
+    shoulder = moved(neck, 0, 0.035)
     lengths = (0.165, 0.15)
     arms = [_chain(shoulder, lengths, (s, s + rng.uniform(0.1, 0.6))) for s in (-swing, swing)]
-    if rng.random() < 0.15:
+    if rng.random() < 0.1:
         arms[1] = _chain(shoulder, lengths, (0.5, 2.4))
     return np.stack(arms)
 
 
-def _front_legs(
-    hip: np.ndarray, hip_half: float, length: float, stride: float, rng: np.random.Generator
-) -> np.ndarray:
+def _front_legs(hip: np.ndarray, hip_half: float, length: float, stride: float, rng: np.random.Generator) -> np.ndarray:
     spread = rng.uniform(0.0, 0.09, 2)
     lifted = int(rng.integers(2))
     legs = []
     for k, sign in enumerate((-1, 1)):
         short = 1 - 0.12 * stride if k == lifted else 1.0
-        start = hip + (sign * 0.52 * hip_half, 0)
+        start = moved(hip, sign * 0.52 * hip_half, 0)
         angle = sign * spread[k]
         legs.append(_chain(start, (0.5 * length * short, 0.5 * length * short), (angle, angle * 0.3)))
     return np.stack(legs)
 
 
-def _front_arms(
-    neck: np.ndarray, shoulder_half: float, stride: float, rng: np.random.Generator
-) -> np.ndarray:
+def _front_arms(neck: np.ndarray, shoulder_half: float, stride: float, rng: np.random.Generator) -> np.ndarray:
     arms = []
-    raised = int(rng.integers(2)) if rng.random() < 0.14 else -1
+    raised = int(rng.integers(2)) if rng.random() < 0.1 else -1
     for k, sign in enumerate((-1, 1)):
-        shoulder = neck + (sign * (shoulder_half - 0.022), 0.03)
-        out, bend = rng.uniform(0.08, 0.4), rng.uniform(-0.35, 0.1)
+        shoulder = moved(neck, sign * (shoulder_half - 0.022), 0.03)
+        out, bend = rng.uniform(0.06, 0.26), rng.uniform(-0.25, 0.08)
         angles = (0.75, 2.5) if k == raised else (out, out + bend)
         arms.append(_chain(shoulder, (0.165, 0.15), (sign * angles[0], sign * angles[1])))
     return np.stack(arms)

@@ -118,9 +118,7 @@ def get_preset(
 
 def _check_split(split: str, size: SplitSize) -> None:
     if size.frames < 1 or size.ids < 1:
-        raise ValueError(
-            f"make_scenes: the {split} split needs frames and ids, got {size.frames} and {size.ids}"
-        )
+        raise ValueError(f"make_scenes: the {split} split needs frames and ids, got {size.frames} and {size.ids}")
     if size.frames <= size.appearances[1]:
         raise ValueError(
             f"make_scenes: {size.frames} {split} frames are too few for identities in up to "

@@ -34,9 +34,7 @@ class DrawnFrame:
     is_hard: np.ndarray
 
 
-def write_annotations(
-    root: Path, plan: ScenePlan, frames: Sequence[DrawnFrame], sizes: Sequence[int]
-) -> None:
+def write_annotations(root: Path, plan: ScenePlan, frames: Sequence[DrawnFrame], sizes: Sequence[int]) -> None:
     """Write every ``.mat`` file of a data set.
 
     Args:
