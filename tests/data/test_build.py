@@ -166,7 +166,8 @@ def make_protocol(names, boxes):
         query_boxes=np.array(boxes, dtype=np.float64).reshape(-1, 4),
         entry_offsets=np.zeros(num_queries + 1, dtype=np.int64),
         entry_images=np.zeros(0, dtype=np.int64),
-        entry_boxes=np.zeros((0, 4)),
+        truth_entries=np.zeros(0, dtype=np.int64),
+        truth_boxes=np.zeros((0, 4)),
     )
 
 
