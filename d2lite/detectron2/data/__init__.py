@@ -2,7 +2,6 @@
 from .._lite import module_getattr
 from . import transforms
 from .build import (
-    build_batch_data_loader,
     build_detection_test_loader,
     build_detection_train_loader,
     get_detection_dataset_dicts,

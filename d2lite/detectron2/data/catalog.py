@@ -3,8 +3,6 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
-__all__ = ["DatasetCatalog", "Metadata", "MetadataCatalog"]
-
 
 class _Catalog(UserDict):
     def list(self) -> list[str]:
@@ -15,7 +13,7 @@ class _Catalog(UserDict):
 
 
 class _DatasetCatalog(_Catalog):
-    """Functions that return the records (list[dict]) of a data set, by its name."""
+    """Functions that return the records (list[dict]) of a data set, by its name; `get` calls them."""
 
     def register(self, name: str, func: Callable[[], list[dict]]) -> None:
         assert callable(func), "You must register a function with `DatasetCatalog.register`!"
@@ -23,7 +21,6 @@ class _DatasetCatalog(_Catalog):
         self[name] = func
 
     def get(self, name: str) -> list[dict]:
-        """Call the function of a data set."""
         if name not in self:
             raise KeyError(f"Dataset '{name}' is not registered! Available datasets are: {', '.join(self)}")
         return self[name]()
@@ -35,10 +32,8 @@ class Metadata(SimpleNamespace):
     name: str = "N/A"
 
     def __getattr__(self, key: str) -> Any:
-        raise AttributeError(
-            f"Attribute '{key}' does not exist in the metadata of dataset '{self.name}'. "
-            f"Available keys are {list(self.__dict__)}."
-        )
+        known = f"Available keys are {list(self.__dict__)}."
+        raise AttributeError(f"Attribute '{key}' does not exist in the metadata of dataset '{self.name}'. {known}")
 
     def __setattr__(self, key: str, val: Any) -> None:
         old = self.__dict__.setdefault(key, val)
@@ -59,9 +54,7 @@ class Metadata(SimpleNamespace):
 class _MetadataCatalog(_Catalog):
     def get(self, name: str) -> Metadata:
         """The Metadata of a data set, created when it is asked for."""
-        assert name, "MetadataCatalog.get: the name is empty"
         return self.setdefault(name, Metadata(name=name))
 
 
-DatasetCatalog = _DatasetCatalog()
-MetadataCatalog = _MetadataCatalog()
+DatasetCatalog, MetadataCatalog = _DatasetCatalog(), _MetadataCatalog()

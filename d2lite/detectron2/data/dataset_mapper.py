@@ -1,5 +1,4 @@
 import copy
-import logging
 
 import numpy as np
 import torch
@@ -18,11 +17,8 @@ class DatasetMapper:
         given = [name for name, value in kwargs.items() if value and name != "instance_mask_format"]
         if given:
             unsupported(f"DatasetMapper with {', '.join(given)}")
-        self.is_train = is_train
+        self.is_train, self.image_format = is_train, image_format
         self.augmentations = T.AugmentationList(augmentations)
-        self.image_format = image_format
-        mode = "training" if is_train else "inference"
-        logging.getLogger(__name__).info("Augmentations used in %s: %s", mode, augmentations)
 
     @classmethod
     def from_config(cls, cfg, is_train: bool = True):

@@ -8,22 +8,17 @@ from .._lite import unsupported
 
 
 class FrozenBatchNorm2d(nn.Module):
-    """Batch norm whose statistics and affine weights are buffers; a fresh one is the exact identity.
-
-    In files of a version before 2, missing statistics mean 0 and 1.
-    """
+    """Batch norm of buffers only; a fresh one is the identity. Statistics missing in old files are 0 and 1."""
 
     _version = 3
 
     def __init__(self, num_features: int, eps: float = 1e-5) -> None:
         super().__init__()
-        self.num_features = num_features
-        self.eps = eps
-        self.register_buffer("weight", torch.ones(num_features))
-        self.register_buffer("bias", torch.zeros(num_features))
-        self.register_buffer("running_mean", torch.zeros(num_features))
-        self.register_buffer("running_var", torch.ones(num_features) - eps)
-        self.register_buffer("num_batches_tracked", None)
+        self.num_features, self.eps = num_features, eps
+        ones, zeros = torch.ones(num_features), torch.zeros(num_features)
+        buffers = {"weight": ones, "bias": zeros, "running_mean": zeros.clone(), "running_var": ones - eps}
+        for name, buffer in {**buffers, "num_batches_tracked": None}.items():
+            self.register_buffer(name, buffer)
 
     def forward(self, x: Tensor) -> Tensor:
         if not x.requires_grad:  # cheaper, and rounded differently

@@ -7,10 +7,8 @@ class ROIAlign(nn.Module):
 
     def __init__(self, output_size, spatial_scale, sampling_ratio, aligned=True) -> None:
         super().__init__()
-        self.output_size = output_size
-        self.spatial_scale = spatial_scale
-        self.sampling_ratio = sampling_ratio
-        self.aligned = aligned
+        self.output_size, self.spatial_scale = output_size, spatial_scale
+        self.sampling_ratio, self.aligned = sampling_ratio, aligned
 
     def forward(self, x: Tensor, rois: Tensor) -> Tensor:
         """Maps (N, C, H, W), RoIs (R, 5) = image index and XYXY in pixels -> (R, C, *output_size)."""

@@ -46,8 +46,7 @@ class DefaultAnchorGenerator(nn.Module):
     def __init__(self, *, sizes, aspect_ratios, strides, offset=0.5) -> None:
         super().__init__()
         assert 0.0 <= offset < 1.0, f"anchor generator: offset {offset} outside [0, 1)"
-        self.strides = strides
-        self.offset = offset
+        self.strides, self.offset = strides, offset
         sizes = _per_level(sizes, len(strides), "sizes")
         ratios = _per_level(aspect_ratios, len(strides), "aspect_ratios")
         self.cell_anchors = BufferList(list(map(self.generate_cell_anchors, sizes, ratios)))
@@ -55,9 +54,8 @@ class DefaultAnchorGenerator(nn.Module):
     @classmethod
     def from_config(cls, cfg, input_shape):
         node = cfg.MODEL.ANCHOR_GENERATOR
-        strides = [shape.stride for shape in input_shape]
-        per_cell = {"sizes": node.SIZES, "aspect_ratios": node.ASPECT_RATIOS}
-        return {**per_cell, "strides": strides, "offset": node.OFFSET}
+        shape = {"sizes": node.SIZES, "aspect_ratios": node.ASPECT_RATIOS, "offset": node.OFFSET}
+        return {**shape, "strides": [shape.stride for shape in input_shape]}
 
     @property
     def num_anchors(self) -> list[int]:

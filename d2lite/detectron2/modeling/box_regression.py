@@ -3,7 +3,7 @@
 import math
 
 import torch
-from fvcore.nn import giou_loss, smooth_l1_loss
+from fvcore.nn import smooth_l1_loss
 from torch import Tensor
 
 from .._lite import unsupported
@@ -25,8 +25,7 @@ class Box2BoxTransform:
     """
 
     def __init__(self, weights, scale_clamp=_SCALE_CLAMP) -> None:
-        self.weights = weights
-        self.scale_clamp = scale_clamp
+        self.weights, self.scale_clamp = weights, scale_clamp
 
     def get_deltas(self, src_boxes: Tensor, target_boxes: Tensor) -> Tensor:
         """Deltas (N, 4) that take `src_boxes` (N, 4) to `target_boxes` (N, 4)."""
@@ -47,22 +46,13 @@ class Box2BoxTransform:
         return torch.cat((new_centers - half, new_centers + half), dim=-1).reshape(deltas.shape)
 
 
-def _dense_box_regression_loss(
-    anchors: list[Boxes],
-    box2box_transform: Box2BoxTransform,
-    pred_anchor_deltas: list[Tensor],
-    gt_boxes: list[Tensor],
-    fg_mask: Tensor,
-    box_reg_loss_type: str = "smooth_l1",
-    smooth_l1_beta: float = 0.0,
-) -> Tensor:
+def _dense_box_regression_loss(anchors: list[Boxes], box2box_transform, pred_anchor_deltas: list[Tensor],
+                               gt_boxes: list[Tensor], fg_mask: Tensor, box_reg_loss_type="smooth_l1",
+                               smooth_l1_beta=0.0) -> Tensor:  # fmt: skip
     """Summed loss over N images x R anchors where `fg_mask` (N, R); deltas come per level, (N, r, 4)."""
     source = Boxes.cat(anchors).tensor.expand(len(gt_boxes), -1, -1)[fg_mask]
     deltas = cat(pred_anchor_deltas, dim=1)[fg_mask]
     target = torch.stack(gt_boxes)[fg_mask]
-    if box_reg_loss_type == "smooth_l1":
-        target = box2box_transform.get_deltas(source, target)
-        return smooth_l1_loss(deltas, target, beta=smooth_l1_beta, reduction="sum")
-    if box_reg_loss_type == "giou":
-        return giou_loss(box2box_transform.apply_deltas(deltas, source), target, reduction="sum")
-    unsupported(f"The box regression loss '{box_reg_loss_type}'")
+    if box_reg_loss_type != "smooth_l1":
+        unsupported(f"The box regression loss '{box_reg_loss_type}'")
+    return smooth_l1_loss(deltas, box2box_transform.get_deltas(source, target), beta=smooth_l1_beta, reduction="sum")

@@ -10,13 +10,11 @@ class Matcher:
     """
 
     def __init__(self, thresholds, labels, allow_low_quality_matches=False) -> None:
-        assert list(thresholds) == sorted(thresholds), f"Matcher: thresholds {thresholds} must rise"
-        assert thresholds[0] > 0, f"Matcher: thresholds {thresholds} must be positive"
+        assert [0, *thresholds] == sorted({0, *thresholds}), f"Matcher: thresholds {thresholds} must rise from 0"
         assert set(labels) <= {-1, 0, 1}, f"Matcher: labels {labels} must be -1, 0 or 1"
         assert len(labels) == len(thresholds) + 1, "Matcher: there is one label more than thresholds"
         self.thresholds = [-float("inf"), *thresholds, float("inf")]
-        self.labels = labels
-        self.allow_low_quality_matches = allow_low_quality_matches
+        self.labels, self.allow_low_quality_matches = labels, allow_low_quality_matches
 
     def __call__(self, match_quality_matrix: Tensor) -> tuple[Tensor, Tensor]:
         """IoU (M ground truths, N predictions) -> matched indices (N,) int64 and labels (N,) int8."""

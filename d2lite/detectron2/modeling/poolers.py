@@ -18,8 +18,7 @@ def assign_boxes_to_levels(box_lists, min_level, max_level, canonical_box_size, 
 
 def convert_boxes_to_pooler_format(box_lists: list[Boxes]) -> Tensor:
     """Boxes of N images -> (R, 5): image index, x0, y0, x1, y1."""
-    with_index = [nn.functional.pad(boxes.tensor, (1, 0), value=i) for i, boxes in enumerate(box_lists)]
-    return torch.cat(with_index)
+    return torch.cat([nn.functional.pad(boxes.tensor, (1, 0), value=i) for i, boxes in enumerate(box_lists)])
 
 
 class ROIPooler(nn.Module):
@@ -39,17 +38,14 @@ class ROIPooler(nn.Module):
             poolers = [ROIAlign(self.output_size, scale, sampling_ratio, aligned) for scale in scales]
         elif pooler_type == "ROIPool":
             poolers = [RoIPool(self.output_size, scale) for scale in scales]
-        elif pooler_type == "ROIAlignRotated":
-            unsupported("The pooler type ROIAlignRotated")
         else:
-            raise ValueError(f"Unknown pooler type: {pooler_type}")
+            unsupported(f"The pooler type {pooler_type}")
         self.level_poolers = nn.ModuleList(poolers)
         levels = [-math.log2(scale) for scale in scales]
         assert all(level.is_integer() for level in levels), "Featuremap stride is not power of 2!"
         self.min_level, self.max_level = int(levels[0]), int(levels[-1])
         assert len(scales) == self.max_level - self.min_level + 1, f"ROIPooler: {scales} is no pyramid!"
-        self.canonical_box_size = canonical_box_size
-        self.canonical_level = canonical_level
+        self.canonical_box_size, self.canonical_level = canonical_box_size, canonical_level
 
     def forward(self, x: list[Tensor], box_lists: list[Boxes]) -> Tensor:
         """Maps (N, C, H, W) per level, N lists of boxes -> (R, C, *output_size) in the order of the boxes."""

@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .._lite import unsupported
+
 
 class BoxMode(IntEnum):
     """What the numbers of a box mean. REL = share of the image's size; A = angle."""
@@ -23,10 +25,8 @@ class BoxMode(IntEnum):
         """Convert 4 numbers or Nx4, to the same type (integers stay integers); equal modes return `box`."""
         if from_mode == to_mode:
             return box
-        modes = {from_mode, to_mode}
-        assert not modes & {BoxMode.XYXY_REL, BoxMode.XYWH_REL}, "Relative box modes cannot be converted!"
-        if BoxMode.XYWHA_ABS in modes:
-            raise NotImplementedError("BoxMode.convert of rotated boxes needs the full Detectron2")
+        if {from_mode, to_mode} != {BoxMode.XYXY_ABS, BoxMode.XYWH_ABS}:
+            unsupported(f"BoxMode.convert from {from_mode!r} to {to_mode!r}")
         single = isinstance(box, list | tuple)
         assert not single or len(box) == 4, f"BoxMode.convert: a box has 4 numbers, got {len(box)}"
         out = torch.tensor(box)[None] if single else torch.as_tensor(box).clone()
@@ -42,8 +42,7 @@ class Boxes:
     def __init__(self, tensor: Any) -> None:
         tensor = torch.as_tensor(tensor, dtype=torch.float32)
         self.tensor = tensor.reshape(-1, 4) if tensor.numel() == 0 else tensor
-        assert self.tensor.dim() == 2, f"Boxes: expected Nx4, got {tuple(tensor.shape)}"
-        assert self.tensor.size(1) == 4, f"Boxes: expected Nx4, got {tuple(tensor.shape)}"
+        assert self.tensor.shape[1:] == (4,), f"Boxes: expected Nx4, got {tuple(tensor.shape)}"
 
     def clone(self) -> "Boxes":
         return Boxes(self.tensor.clone())

@@ -5,9 +5,7 @@ class ImageList:
     """A padded batch `tensor` (N, C, H, W) and the `image_sizes` (height, width) without padding."""
 
     def __init__(self, tensor: Tensor, image_sizes: list[tuple[int, int]]) -> None:
-        self.tensor = tensor
-        self.image_sizes = image_sizes
-        self.device = tensor.device
+        self.tensor, self.image_sizes, self.device = tensor, image_sizes, tensor.device
 
     def __len__(self) -> int:
         return len(self.image_sizes)

@@ -6,10 +6,7 @@ import torch
 
 
 class Instances:
-    """The objects of one image of (height, width): fields of equal length, read and written as attributes.
-
-    Names with a leading underscore are ordinary attributes.
-    """
+    """The objects of one image of (height, width): fields of equal length, read and written as attributes."""
 
     def __init__(self, image_size: tuple[int, int], **kwargs: Any) -> None:
         self._image_size = image_size
@@ -82,8 +79,7 @@ class Instances:
         first = instance_lists[0]
         if len(instance_lists) == 1:
             return first
-        for other in instance_lists[1:]:
-            assert other.image_size == first.image_size, f"{other.image_size} differs from {first.image_size}"
+        assert all(x.image_size == first.image_size for x in instance_lists), "Instances.cat: image sizes differ"
         lists = {name: [item.get(name) for item in instance_lists] for name in first.get_fields()}
         return Instances(first.image_size, **{name: _cat(values) for name, values in lists.items()})
 
@@ -94,6 +90,6 @@ def _cat(values: list) -> Any:
         return torch.cat(values)
     if kind is list:
         return list(itertools.chain(*values))
-    if hasattr(kind, "cat"):
-        return kind.cat(values)
-    raise ValueError(f"Unsupported type {kind} for concatenation")
+    if not hasattr(kind, "cat"):
+        raise ValueError(f"Unsupported type {kind} for concatenation")
+    return kind.cat(values)

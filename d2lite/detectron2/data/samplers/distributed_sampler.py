@@ -15,8 +15,7 @@ class TrainingSampler(Sampler):
             raise TypeError(f"TrainingSampler(size=) expects an int. Got type {type(size)}.")
         if size <= 0:
             raise ValueError(f"TrainingSampler(size=) expects a positive int. Got {size}.")
-        self._size = size
-        self._shuffle = shuffle
+        self._size, self._shuffle = size, shuffle
         self._seed = int(comm.shared_random_seed() if seed is None else seed)
 
     def __iter__(self) -> Iterator[int]:

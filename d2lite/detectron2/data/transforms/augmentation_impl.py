@@ -14,8 +14,7 @@ class RandomFlip(Augmentation):
     def __init__(self, prob: float = 0.5, *, horizontal: bool = True, vertical: bool = False) -> None:
         if horizontal == vertical:
             raise ValueError("RandomFlip: exactly one of horizontal and vertical must be True.")
-        self.prob = prob
-        self.horizontal = horizontal
+        self.prob, self.horizontal = prob, horizontal
 
     def get_transform(self, image: np.ndarray) -> Transform:
         height, width = image.shape[:2]
@@ -36,19 +35,17 @@ class Resize(Augmentation):
 
 
 class ResizeShortestEdge(Augmentation):
-    """Resize the shorter side to a length drawn from a range (inclusive) or a list ("choice").
+    """Resize the shorter side to a length drawn from a range (inclusive) or a list ("choice"), 0 = leave it.
 
-    Less where the longer side would exceed `max_size`. The length 0 leaves the image as it is.
+    Less where the longer side would exceed `max_size`.
     """
 
     def __init__(self, short_edge_length, max_size=sys.maxsize, sample_style="range", interp=Image.BILINEAR) -> None:
         assert sample_style in ("range", "choice"), f"ResizeShortestEdge: sample_style {sample_style}"
         lengths = (short_edge_length,) * 2 if isinstance(short_edge_length, int) else short_edge_length
         assert sample_style == "choice" or len(lengths) == 2, f"ResizeShortestEdge: {lengths} is no range"
-        self.short_edge_length = lengths
-        self.max_size = max_size
+        self.short_edge_length, self.max_size, self.interp = lengths, max_size, interp
         self.is_range = sample_style == "range"
-        self.interp = interp
 
     def get_transform(self, image: np.ndarray) -> Transform:
         draw, lengths = np.random, self.short_edge_length

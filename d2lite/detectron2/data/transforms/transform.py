@@ -1,16 +1,16 @@
 import logging
 
 import numpy as np
-import torch
 from fvcore.transforms.transform import Transform
 from PIL import Image
-from torch.nn import functional as F
+
+from ..._lite import unsupported
 
 _warned_of_integers: list[bool] = []
 
 
 class ResizeTransform(Transform):
-    """Resize images from (h, w) to (new_h, new_w): uint8 by PIL, others by torch without anti-aliasing."""
+    """Resize uint8 images from (h, w) to (new_h, new_w) by PIL."""
 
     def __init__(self, h: int, w: int, new_h: int, new_w: int, interp: int | None = None) -> None:
         super().__init__()
@@ -21,16 +21,12 @@ class ResizeTransform(Transform):
         """(H, W) or (H, W, C) -> the same with the new size."""
         assert img.shape[:2] == (self.h, self.w), f"ResizeTransform: {img.shape[:2]} is not {(self.h, self.w)}"
         interp = self.interp if interp is None else interp
-        if img.dtype == np.uint8:
-            gray = img.ndim == 3 and img.shape[2] == 1
-            pil = Image.fromarray(np.ascontiguousarray(img[:, :, 0] if gray else img))
-            out = np.asarray(pil.resize((self.new_w, self.new_h), interp))
-            return out[:, :, None] if gray else out
-        mode = {Image.NEAREST: "nearest", Image.BILINEAR: "bilinear", Image.BICUBIC: "bicubic"}[interp]
-        x = torch.from_numpy(np.ascontiguousarray(img)).view(self.h, self.w, -1).permute(2, 0, 1)[None]
-        align = {} if mode == "nearest" else {"align_corners": False}
-        out = F.interpolate(x, (self.new_h, self.new_w), mode=mode, **align)[0].permute(1, 2, 0)
-        return out.numpy().reshape(self.new_h, self.new_w, *img.shape[2:])
+        if img.dtype != np.uint8:
+            unsupported(f"ResizeTransform of {img.dtype} images")
+        gray = img.ndim == 3 and img.shape[2] == 1
+        pil = Image.fromarray(np.ascontiguousarray(img[:, :, 0] if gray else img))
+        out = np.asarray(pil.resize((self.new_w, self.new_h), interp))
+        return out[:, :, None] if gray else out
 
     def apply_coords(self, coords: np.ndarray) -> np.ndarray:
         """Scale (N, 2) in place; integer arrays are truncated, as in Detectron2."""
@@ -40,9 +36,6 @@ class ResizeTransform(Transform):
         coords[:, 0] = coords[:, 0] * (self.new_w * 1.0 / self.w)
         coords[:, 1] = coords[:, 1] * (self.new_h * 1.0 / self.h)
         return coords
-
-    def apply_segmentation(self, segmentation: np.ndarray) -> np.ndarray:
-        return self.apply_image(segmentation, interp=Image.NEAREST)
 
     def inverse(self) -> "ResizeTransform":
         return ResizeTransform(self.new_h, self.new_w, self.h, self.w, self.interp)

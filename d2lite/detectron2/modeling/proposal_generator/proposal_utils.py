@@ -7,16 +7,8 @@ from ...layers import batched_nms, cat
 from ...structures import Boxes, Instances
 
 
-def find_top_rpn_proposals(
-    proposals: list[Tensor],
-    pred_objectness_logits: list[Tensor],
-    image_sizes: list[tuple[int, int]],
-    nms_thresh: float,
-    pre_nms_topk: int,
-    post_nms_topk: int,
-    min_box_size: float,
-    training: bool,
-) -> list[Instances]:
+def find_top_rpn_proposals(proposals: list[Tensor], pred_objectness_logits: list[Tensor], image_sizes, nms_thresh,
+                           pre_nms_topk, post_nms_topk, min_box_size, training) -> list[Instances]:  # fmt: skip
     """The best boxes per image: top k of each level, clip, drop small ones, suppress per level, top k.
 
     Takes boxes (N, r, 4) and logits (N, r) per level. Numbers that are not finite raise FloatingPointError in

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..._lite import unsupported
 from ...config import configurable
 from ...layers import Conv2d, cat
 from ...structures import Boxes, Instances, pairwise_iou
@@ -25,22 +26,18 @@ def build_rpn_head(cfg, input_shape) -> nn.Module:
 
 @RPN_HEAD_REGISTRY.register()
 class StandardRPNHead(nn.Module):
-    """3x3 convolutions, then 1x1 ones to objectness (A) and deltas (A * box_dim); -1 keeps the channels."""
+    """A 3x3 convolution (`conv_dims`: its channels, -1 as many as before), 1x1 ones to objectness and deltas."""
 
     @configurable
     def __init__(self, *, in_channels, num_anchors, box_dim=4, conv_dims=(-1,)) -> None:
         super().__init__()
-        convs, channels = [], in_channels
-        for dim in conv_dims:
-            dim = channels if dim == -1 else dim
-            convs.append(Conv2d(channels, dim, kernel_size=3, padding=1, activation=nn.ReLU()))
-            channels = dim
-        self.conv = convs[0] if len(convs) == 1 else nn.Sequential()
-        for k, conv in enumerate(convs if len(convs) > 1 else []):
-            self.conv.add_module(f"conv{k}", conv)
+        if len(conv_dims) != 1:
+            unsupported("StandardRPNHead with several convolutions")
+        channels = in_channels if conv_dims[0] == -1 else conv_dims[0]
+        self.conv = Conv2d(in_channels, channels, kernel_size=3, padding=1, activation=nn.ReLU())
         self.objectness_logits = nn.Conv2d(channels, num_anchors, kernel_size=1)
         self.anchor_deltas = nn.Conv2d(channels, num_anchors * box_dim, kernel_size=1)
-        for layer in (*convs, self.objectness_logits, self.anchor_deltas):
+        for layer in (self.conv, self.objectness_logits, self.anchor_deltas):
             nn.init.normal_(layer.weight, std=0.01)
             nn.init.zeros_(layer.bias)
 
@@ -49,8 +46,8 @@ class StandardRPNHead(nn.Module):
         generator = build_anchor_generator(cfg, input_shape)
         channels, anchors = {shape.channels for shape in input_shape}, set(generator.num_anchors)
         assert len(channels) == len(anchors) == 1, "RPN: channels and anchors must be equal on all levels!"
-        shape = {"in_channels": channels.pop(), "num_anchors": anchors.pop(), "box_dim": generator.box_dim}
-        return {**shape, "conv_dims": cfg.MODEL.RPN.CONV_DIMS}
+        outputs = {"num_anchors": anchors.pop(), "box_dim": generator.box_dim}
+        return {"in_channels": channels.pop(), **outputs, "conv_dims": cfg.MODEL.RPN.CONV_DIMS}
 
     def forward(self, features: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
         hidden = [self.conv(x) for x in features]
@@ -62,42 +59,21 @@ class RPN(nn.Module):
     """Region proposal network. `pre_nms_topk` and `post_nms_topk` are numbers for (training, test)."""
 
     @configurable
-    def __init__(
-        self,
-        *,
-        in_features,
-        head,
-        anchor_generator,
-        anchor_matcher,
-        box2box_transform,
-        batch_size_per_image,
-        positive_fraction,
-        pre_nms_topk,
-        post_nms_topk,
-        nms_thresh=0.7,
-        min_box_size=0.0,
-        anchor_boundary_thresh=-1.0,
-        loss_weight=1.0,
-        box_reg_loss_type="smooth_l1",
-        smooth_l1_beta=0.0,
-    ) -> None:
+    def __init__(self, *, in_features, head, anchor_generator, anchor_matcher, box2box_transform, batch_size_per_image,
+                 positive_fraction, pre_nms_topk, post_nms_topk, nms_thresh=0.7, min_box_size=0.0,
+                 anchor_boundary_thresh=-1.0, loss_weight=1.0, box_reg_loss_type="smooth_l1",
+                 smooth_l1_beta=0.0) -> None:  # fmt: skip
         super().__init__()
-        self.in_features = in_features
-        self.rpn_head = head
-        self.anchor_generator = anchor_generator
-        self.anchor_matcher = anchor_matcher
-        self.box2box_transform = box2box_transform
-        self.batch_size_per_image = batch_size_per_image
-        self.positive_fraction = positive_fraction
+        self.in_features, self.rpn_head, self.anchor_generator = in_features, head, anchor_generator
+        self.anchor_matcher, self.box2box_transform = anchor_matcher, box2box_transform
+        self.batch_size_per_image, self.positive_fraction = batch_size_per_image, positive_fraction
         self.pre_nms_topk = dict(zip((True, False), pre_nms_topk, strict=True))
         self.post_nms_topk = dict(zip((True, False), post_nms_topk, strict=True))
-        self.nms_thresh = nms_thresh
-        self.min_box_size = float(min_box_size)
+        self.nms_thresh, self.min_box_size = nms_thresh, float(min_box_size)
         self.anchor_boundary_thresh = anchor_boundary_thresh
         both = {"loss_rpn_cls": loss_weight, "loss_rpn_loc": loss_weight}
         self.loss_weight = loss_weight if isinstance(loss_weight, dict) else both
-        self.box_reg_loss_type = box_reg_loss_type
-        self.smooth_l1_beta = smooth_l1_beta
+        self.box_reg_loss_type, self.smooth_l1_beta = box_reg_loss_type, smooth_l1_beta
 
     @classmethod
     def from_config(cls, cfg, input_shape):
@@ -105,22 +81,18 @@ class RPN(nn.Module):
         shapes = [input_shape[name] for name in rpn.IN_FEATURES]
         box_weight = rpn.BBOX_REG_LOSS_WEIGHT * rpn.LOSS_WEIGHT
         return {
-            "in_features": rpn.IN_FEATURES,
-            "head": build_rpn_head(cfg, shapes),
+            "in_features": rpn.IN_FEATURES, "head": build_rpn_head(cfg, shapes),
             "anchor_generator": build_anchor_generator(cfg, shapes),
             "anchor_matcher": Matcher(rpn.IOU_THRESHOLDS, rpn.IOU_LABELS, allow_low_quality_matches=True),
             "box2box_transform": Box2BoxTransform(weights=rpn.BBOX_REG_WEIGHTS),
-            "batch_size_per_image": rpn.BATCH_SIZE_PER_IMAGE,
-            "positive_fraction": rpn.POSITIVE_FRACTION,
+            "batch_size_per_image": rpn.BATCH_SIZE_PER_IMAGE, "positive_fraction": rpn.POSITIVE_FRACTION,
             "pre_nms_topk": (rpn.PRE_NMS_TOPK_TRAIN, rpn.PRE_NMS_TOPK_TEST),
             "post_nms_topk": (rpn.POST_NMS_TOPK_TRAIN, rpn.POST_NMS_TOPK_TEST),
-            "nms_thresh": rpn.NMS_THRESH,
-            "min_box_size": cfg.MODEL.PROPOSAL_GENERATOR.MIN_SIZE,
+            "nms_thresh": rpn.NMS_THRESH, "min_box_size": cfg.MODEL.PROPOSAL_GENERATOR.MIN_SIZE,
             "anchor_boundary_thresh": rpn.BOUNDARY_THRESH,
             "loss_weight": {"loss_rpn_cls": rpn.LOSS_WEIGHT, "loss_rpn_loc": box_weight},
-            "box_reg_loss_type": rpn.BBOX_REG_LOSS_TYPE,
-            "smooth_l1_beta": rpn.SMOOTH_L1_BETA,
-        }
+            "box_reg_loss_type": rpn.BBOX_REG_LOSS_TYPE, "smooth_l1_beta": rpn.SMOOTH_L1_BETA,
+        }  # fmt: skip
 
     def _subsample_labels(self, label: Tensor) -> Tensor:
         """Turn the labels (R,) that are not sampled into -1, in place."""

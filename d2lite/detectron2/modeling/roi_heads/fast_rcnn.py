@@ -52,22 +52,10 @@ class FastRCNNOutputLayers(nn.Module):
     """Class scores and box deltas of RoI features, their losses and the detections."""
 
     @configurable
-    def __init__(
-        self,
-        input_shape: ShapeSpec | int,
-        *,
-        box2box_transform,
-        num_classes,
-        test_score_thresh=0.0,
-        test_nms_thresh=0.5,
-        test_topk_per_image=100,
-        cls_agnostic_bbox_reg=False,
-        smooth_l1_beta=0.0,
-        box_reg_loss_type="smooth_l1",
-        loss_weight=1.0,
-        use_fed_loss=False,
-        use_sigmoid_ce=False,
-    ) -> None:
+    def __init__(self, input_shape: ShapeSpec | int, *, box2box_transform, num_classes, test_score_thresh=0.0,
+                 test_nms_thresh=0.5, test_topk_per_image=100, cls_agnostic_bbox_reg=False, smooth_l1_beta=0.0,
+                 box_reg_loss_type="smooth_l1", loss_weight=1.0, use_fed_loss=False,
+                 use_sigmoid_ce=False) -> None:  # fmt: skip
         super().__init__()
         if use_fed_loss or use_sigmoid_ce:
             unsupported("ROI_BOX_HEAD.USE_FED_LOSS / USE_SIGMOID_CE")
@@ -79,12 +67,9 @@ class FastRCNNOutputLayers(nn.Module):
         for layer, std in ((self.cls_score, 0.01), (self.bbox_pred, 0.001)):
             nn.init.normal_(layer.weight, std=std)
             nn.init.zeros_(layer.bias)
-        self.box2box_transform = box2box_transform
-        self.smooth_l1_beta = smooth_l1_beta
-        self.test_score_thresh = test_score_thresh
-        self.test_nms_thresh = test_nms_thresh
-        self.test_topk_per_image = test_topk_per_image
-        self.box_reg_loss_type = box_reg_loss_type
+        self.box2box_transform, self.test_topk_per_image = box2box_transform, test_topk_per_image
+        self.test_score_thresh, self.test_nms_thresh = test_score_thresh, test_nms_thresh
+        self.box_reg_loss_type, self.smooth_l1_beta = box_reg_loss_type, smooth_l1_beta
         both = {"loss_cls": loss_weight, "loss_box_reg": loss_weight}
         self.loss_weight = loss_weight if isinstance(loss_weight, dict) else both
 
@@ -92,19 +77,13 @@ class FastRCNNOutputLayers(nn.Module):
     def from_config(cls, cfg, input_shape):
         heads, box = cfg.MODEL.ROI_HEADS, cfg.MODEL.ROI_BOX_HEAD
         return {
-            "input_shape": input_shape,
-            "box2box_transform": Box2BoxTransform(weights=box.BBOX_REG_WEIGHTS),
-            "num_classes": heads.NUM_CLASSES,
-            "test_score_thresh": heads.SCORE_THRESH_TEST,
-            "test_nms_thresh": heads.NMS_THRESH_TEST,
-            "test_topk_per_image": cfg.TEST.DETECTIONS_PER_IMAGE,
-            "cls_agnostic_bbox_reg": box.CLS_AGNOSTIC_BBOX_REG,
-            "smooth_l1_beta": box.SMOOTH_L1_BETA,
-            "box_reg_loss_type": box.BBOX_REG_LOSS_TYPE,
-            "loss_weight": {"loss_box_reg": box.BBOX_REG_LOSS_WEIGHT},
-            "use_fed_loss": box.USE_FED_LOSS,
-            "use_sigmoid_ce": box.USE_SIGMOID_CE,
-        }
+            "input_shape": input_shape, "box2box_transform": Box2BoxTransform(weights=box.BBOX_REG_WEIGHTS),
+            "num_classes": heads.NUM_CLASSES, "test_score_thresh": heads.SCORE_THRESH_TEST,
+            "test_nms_thresh": heads.NMS_THRESH_TEST, "test_topk_per_image": cfg.TEST.DETECTIONS_PER_IMAGE,
+            "cls_agnostic_bbox_reg": box.CLS_AGNOSTIC_BBOX_REG, "smooth_l1_beta": box.SMOOTH_L1_BETA,
+            "box_reg_loss_type": box.BBOX_REG_LOSS_TYPE, "loss_weight": {"loss_box_reg": box.BBOX_REG_LOSS_WEIGHT},
+            "use_fed_loss": box.USE_FED_LOSS, "use_sigmoid_ce": box.USE_SIGMOID_CE,
+        }  # fmt: skip
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """RoI features (R, ...) -> scores (R, K + 1) and deltas (R, 4K) or (R, 4)."""
@@ -114,13 +93,11 @@ class FastRCNNOutputLayers(nn.Module):
     def losses(self, predictions, proposals: list[Instances]) -> dict[str, Tensor]:
         """Both losses are means over all RoIs of the batch, of which only foreground has a box loss."""
         scores, deltas = predictions
-        gt_classes = cat([p.gt_classes for p in proposals]) if proposals else torch.empty(0, dtype=torch.long)
+        gt_classes = cat([p.gt_classes for p in proposals])
         _log_classification_stats(scores, gt_classes)
-        boxes = gt_boxes = deltas.new_zeros((0, 4))
-        if proposals:
-            boxes = cat([p.proposal_boxes.tensor for p in proposals])
-            assert not boxes.requires_grad, "Proposals should not require gradients!"
-            gt_boxes = cat([(p.gt_boxes if p.has("gt_boxes") else p.proposal_boxes).tensor for p in proposals])
+        boxes = cat([p.proposal_boxes.tensor for p in proposals])
+        assert not boxes.requires_grad, "Proposals should not require gradients!"
+        gt_boxes = cat([(p.gt_boxes if p.has("gt_boxes") else p.proposal_boxes).tensor for p in proposals])
         box_loss = self.box_reg_loss(boxes, gt_boxes, deltas, gt_classes)
         losses = {"loss_cls": cross_entropy(scores, gt_classes), "loss_box_reg": box_loss}
         return {name: loss * self.loss_weight.get(name, 1.0) for name, loss in losses.items()}
@@ -130,15 +107,9 @@ class FastRCNNOutputLayers(nn.Module):
         fg = nonzero_tuple((gt_classes >= 0) & (gt_classes < self.num_classes))[0]
         per_class = pred_deltas.view(len(pred_deltas), pred_deltas.shape[1] // 4, 4)
         deltas = per_class[fg, gt_classes[fg] if per_class.shape[1] > 1 else 0]
-        loss = _dense_box_regression_loss(
-            [Boxes(proposal_boxes[fg])],
-            self.box2box_transform,
-            [deltas[None]],
-            [gt_boxes[fg]],
-            torch.ones_like(fg, dtype=torch.bool)[None],
-            self.box_reg_loss_type,
-            self.smooth_l1_beta,
-        )
+        source, everything = [Boxes(proposal_boxes[fg])], torch.ones_like(fg, dtype=torch.bool)[None]
+        batch = (source, self.box2box_transform, [deltas[None]], [gt_boxes[fg]], everything)
+        loss = _dense_box_regression_loss(*batch, self.box_reg_loss_type, self.smooth_l1_beta)
         return loss / max(gt_classes.numel(), 1.0)
 
     def inference(self, predictions, proposals: list[Instances]):
@@ -147,18 +118,8 @@ class FastRCNNOutputLayers(nn.Module):
         options = (self.test_score_thresh, self.test_nms_thresh, self.test_topk_per_image)
         return fast_rcnn_inference(boxes, probs, [p.image_size for p in proposals], *options)
 
-    def predict_boxes_for_gt_classes(self, predictions, proposals: list[Instances]) -> list[Tensor]:
-        """Per image the boxes (R, 4) for the true class; for background, for any class."""
-        if not proposals:
-            return []
-        boxes = torch.cat(self.predict_boxes(predictions, proposals)).unflatten(1, (-1, 4))
-        classes = cat([p.gt_classes for p in proposals]).clamp(0, boxes.shape[1] - 1)
-        return boxes[torch.arange(len(boxes), device=boxes.device), classes].split([len(p) for p in proposals])
-
     def predict_boxes(self, predictions, proposals: list[Instances]) -> list[Tensor]:
         """Per image boxes (R, 4K) or (R, 4)."""
-        if not proposals:
-            return []
         boxes = cat([p.proposal_boxes.tensor for p in proposals])
         return self.box2box_transform.apply_deltas(predictions[1], boxes).split([len(p) for p in proposals])
 

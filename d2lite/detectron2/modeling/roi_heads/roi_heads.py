@@ -3,8 +3,8 @@ from torch import Tensor, nn
 
 from ..._lite import unsupported
 from ...config import configurable
-from ...layers import ShapeSpec, nonzero_tuple
-from ...structures import Boxes, Instances, pairwise_iou
+from ...layers import ShapeSpec
+from ...structures import Instances, pairwise_iou
 from ...utils.events import get_event_storage
 from ...utils.registry import Registry
 from ..matcher import Matcher
@@ -21,12 +21,6 @@ def build_roi_heads(cfg, input_shape) -> nn.Module:
     return ROI_HEADS_REGISTRY.get(cfg.MODEL.ROI_HEADS.NAME)(cfg, input_shape)
 
 
-def select_foreground_proposals(proposals: list[Instances], bg_label: int):
-    """Per image the proposals whose gt_classes is a class, and the mask that selects them."""
-    masks = [(p.gt_classes != -1) & (p.gt_classes != bg_label) for p in proposals]
-    return [p[nonzero_tuple(mask)[0]] for p, mask in zip(proposals, masks, strict=True)], masks
-
-
 class ROIHeads(nn.Module):
     """Base of everything that works on proposals: matches them with the ground truth and samples some."""
 
@@ -41,22 +35,18 @@ class ROIHeads(nn.Module):
         proposal_append_gt=True,
     ) -> None:
         super().__init__()
-        self.num_classes = num_classes
-        self.batch_size_per_image = batch_size_per_image
-        self.positive_fraction = positive_fraction
-        self.proposal_matcher = proposal_matcher
+        self.num_classes, self.batch_size_per_image = num_classes, batch_size_per_image
+        self.positive_fraction, self.proposal_matcher = positive_fraction, proposal_matcher
         self.proposal_append_gt = proposal_append_gt
 
     @classmethod
     def from_config(cls, cfg):
         heads = cfg.MODEL.ROI_HEADS
         return {
-            "num_classes": heads.NUM_CLASSES,
-            "batch_size_per_image": heads.BATCH_SIZE_PER_IMAGE,
-            "positive_fraction": heads.POSITIVE_FRACTION,
+            "num_classes": heads.NUM_CLASSES, "batch_size_per_image": heads.BATCH_SIZE_PER_IMAGE,
+            "positive_fraction": heads.POSITIVE_FRACTION, "proposal_append_gt": heads.PROPOSAL_APPEND_GT,
             "proposal_matcher": Matcher(heads.IOU_THRESHOLDS, heads.IOU_LABELS),
-            "proposal_append_gt": heads.PROPOSAL_APPEND_GT,
-        }
+        }  # fmt: skip
 
     def _sample_proposals(self, matched_idxs: Tensor, matched_labels: Tensor, gt_classes: Tensor):
         """Rows to use, foreground first, and their classes (background = num_classes)."""
@@ -66,15 +56,15 @@ class ROIHeads(nn.Module):
             classes[matched_labels == -1] = -1
         else:
             classes = torch.full_like(matched_idxs, self.num_classes)
-        options = (self.batch_size_per_image, self.positive_fraction, self.num_classes)
-        rows = torch.cat(subsample_labels(classes, *options))
+        sampling = (self.batch_size_per_image, self.positive_fraction, self.num_classes)
+        rows = torch.cat(subsample_labels(classes, *sampling))
         return rows, classes[rows]
 
     @torch.no_grad()
     def label_and_sample_proposals(self, proposals: list[Instances], targets: list[Instances]) -> list[Instances]:
         """Sampled proposals with gt_classes and every field `gt_*` of the ground truth they overlap most.
 
-        Background rows carry the fields of some ground truth; images without any carry only gt_classes.
+        Background carries the fields of some ground truth; in images without any, there is only gt_classes.
         """
         if self.proposal_append_gt:
             proposals = add_ground_truth_to_proposals(targets, proposals)
@@ -97,7 +87,6 @@ class ROIHeads(nn.Module):
         return sampled
 
     def forward(self, images, features, proposals, targets=None):
-        """Subclasses: (sampled proposals, losses) in training, (detections, {}) otherwise."""
         raise NotImplementedError
 
 
@@ -109,22 +98,18 @@ class StandardROIHeads(ROIHeads):
     def __init__(
         self, *, box_in_features, box_pooler, box_head, box_predictor, train_on_pred_boxes=False, **kwargs
     ) -> None:
-        for name in [key for key in kwargs if key.startswith(("mask_", "keypoint_"))]:
-            if kwargs.pop(name) is not None:
-                unsupported(f"StandardROIHeads with {name}")
+        if train_on_pred_boxes:
+            unsupported("ROI_BOX_HEAD.TRAIN_ON_PRED_BOXES")
         super().__init__(**kwargs)
         self.in_features = self.box_in_features = box_in_features
-        self.box_pooler = box_pooler
-        self.box_head = box_head
-        self.box_predictor = box_predictor
-        self.train_on_pred_boxes = train_on_pred_boxes
+        self.box_pooler, self.box_head, self.box_predictor = box_pooler, box_head, box_predictor
 
     @classmethod
     def from_config(cls, cfg, input_shape):
         if cfg.MODEL.MASK_ON or cfg.MODEL.KEYPOINT_ON:
             unsupported("MODEL.MASK_ON / MODEL.KEYPOINT_ON")
-        base, train_on = super().from_config(cfg), cfg.MODEL.ROI_BOX_HEAD.TRAIN_ON_PRED_BOXES
-        return {**base, "train_on_pred_boxes": train_on, **cls._init_box_head(cfg, input_shape)}
+        base = {**super().from_config(cfg), "train_on_pred_boxes": cfg.MODEL.ROI_BOX_HEAD.TRAIN_ON_PRED_BOXES}
+        return {**base, **cls._init_box_head(cfg, input_shape)}
 
     @classmethod
     def _init_box_head(cls, cfg, input_shape):
@@ -133,12 +118,9 @@ class StandardROIHeads(ROIHeads):
         channels = {input_shape[name].channels for name in names}
         assert len(channels) == 1, f"StandardROIHeads: the channels of {names} differ: {channels}"
         head = build_box_head(cfg, ShapeSpec(channels=channels.pop(), height=size, width=size))
-        return {
-            "box_in_features": names,
-            "box_pooler": ROIPooler(size, scales, box.POOLER_SAMPLING_RATIO, box.POOLER_TYPE),
-            "box_head": head,
-            "box_predictor": FastRCNNOutputLayers(cfg, head.output_shape),
-        }
+        pooler = ROIPooler(size, scales, box.POOLER_SAMPLING_RATIO, box.POOLER_TYPE)
+        predictor = FastRCNNOutputLayers(cfg, head.output_shape)
+        return {"box_in_features": names, "box_pooler": pooler, "box_head": head, "box_predictor": predictor}
 
     def forward(self, images, features, proposals, targets=None):
         """In training (sampled proposals, losses), otherwise (detections, {})."""
@@ -163,10 +145,4 @@ class StandardROIHeads(ROIHeads):
         predictions = self.box_predictor(self.box_head(pooled))
         if not self.training:
             return self.box_predictor.inference(predictions, proposals)[0]
-        losses = self.box_predictor.losses(predictions, proposals)
-        if self.train_on_pred_boxes:
-            with torch.no_grad():
-                boxes = self.box_predictor.predict_boxes_for_gt_classes(predictions, proposals)
-            for image_proposals, image_boxes in zip(proposals, boxes, strict=True):
-                image_proposals.proposal_boxes = Boxes(image_boxes)
-        return losses
+        return self.box_predictor.losses(predictions, proposals)
