@@ -3,9 +3,17 @@
 Everything is Detectron2's: configuration files, KEY VALUE overrides, hooks, OUTPUT_DIR, TensorBoard.
 """
 
+import argparse
+import sys
+from collections.abc import Callable
+from functools import partial
+
 from detectron2.checkpoint import DetectionCheckpointer
+from detectron2.config import CfgNode
 from detectron2.engine import default_argument_parser, launch
 from detectron2.evaluation import verify_results
+from detectron2.utils import comm
+from torch import nn
 
 from inet_d2.engine import INetTrainer, check_weights, setup
 
@@ -21,21 +29,40 @@ Examples:
 """
 
 
-def main(args):  # noqa: ANN001, ANN201
-    """Run one process of the training or evaluation."""
+def prepare(args: argparse.Namespace) -> Callable[[], object]:
+    """Read the configuration, the data sets and the weights, and return what is to be run.
+
+    Raises:
+        OSError, ValueError: something that the user named is missing or does not fit; nothing has been done yet.
+    """
     cfg = setup(args)
-    if args.eval_only:
-        model = INetTrainer.build_model(cfg)
-        checkpointer = DetectionCheckpointer(model, save_dir=cfg.OUTPUT_DIR)
-        if not (args.resume and checkpointer.has_checkpoint()):
-            check_weights(model, cfg.MODEL.WEIGHTS, complete=True)
-        checkpointer.resume_or_load(cfg.MODEL.WEIGHTS, resume=args.resume)
-        results = INetTrainer.test(cfg, model)
+    if not args.eval_only:
+        trainer = INetTrainer(cfg)
+        trainer.resume_or_load(resume=args.resume)
+        return trainer.train
+    model = INetTrainer.build_model(cfg)
+    checkpointer = DetectionCheckpointer(model, save_dir=cfg.OUTPUT_DIR)
+    if not (args.resume and checkpointer.has_checkpoint()):
+        check_weights(model, cfg.MODEL.WEIGHTS, complete=True)
+    checkpointer.resume_or_load(cfg.MODEL.WEIGHTS, resume=args.resume)
+    return partial(evaluate, cfg, model)
+
+
+def evaluate(cfg: CfgNode, model: nn.Module) -> None:
+    """Evaluate on DATASETS.TEST; figures that differ from TEST.EXPECTED_RESULTS end the program with code 1."""
+    results = INetTrainer.test(cfg, model)
+    if comm.is_main_process():
         verify_results(cfg, results)
-        return results
-    trainer = INetTrainer(cfg)
-    trainer.resume_or_load(resume=args.resume)
-    return trainer.train()
+
+
+def main(args: argparse.Namespace) -> None:
+    """Run one process; input that cannot be used ends it with code 2 and one sentence."""
+    try:
+        run = prepare(args)
+    except (OSError, ValueError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    run()
 
 
 if __name__ == "__main__":

@@ -17,14 +17,23 @@ ROOT = Path(__file__).resolve().parent.parent
 SCENES_SEED = 2026
 
 
-def main() -> int:
-    """Run all steps and print the table of results."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+EXAMPLES = """
+Examples:
+  python demo/run_demo.py
+  python demo/run_demo.py --output output/other --seed 7 MODEL.ROI_REID_HEAD.SEPARATE_FC True
+"""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run all steps and print the table of results; the exit code is that of the command that failed."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--output", type=Path, default=Path("output/demo"), help="folder for everything written")
     parser.add_argument("--preset", default="demo", help="scenes to write, see datasets/make_scenes.py (default: demo)")
     parser.add_argument("--seed", type=int, default=SCENES_SEED, help=f"seed of the scenes (default: {SCENES_SEED})")
     parser.add_argument("opts", nargs=argparse.REMAINDER, help="KEY VALUE ... for both training stages")
-    args = parser.parse_args()
+    args = parser.parse_args(arguments)
     start = time.time()
     demo = Demo(args.output.resolve(), args.opts)
     try:

@@ -1,5 +1,6 @@
 """Fixtures that several test folders share."""
 
+import importlib.util
 import os
 import subprocess
 import sys
@@ -46,3 +47,16 @@ def run_script():
         return result
 
     return run
+
+
+@pytest.fixture(scope="session")
+def load_script():
+    """Import one of the repository's scripts, to call its functions without the price of a new process."""
+
+    def load(script):
+        spec = importlib.util.spec_from_file_location(Path(script).stem, ROOT / script)
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+
+    return load

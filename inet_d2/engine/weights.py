@@ -21,8 +21,8 @@ def check_weights(model: nn.Module, path: str, *, complete: bool) -> None:
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: the file is no checkpoint, a shape differs, no name matches, or, with ``complete``, a parameter is missing; the message
-            names the first few and the remedy.
+        ValueError: the file is no checkpoint, a shape differs, no name matches, or, with ``complete``, a parameter is
+            missing; the message names the first few and the remedy.
     """
     if not path or not path.endswith(".pth"):
         return

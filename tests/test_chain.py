@@ -1,0 +1,154 @@
+"""The whole chain on the tiny scenes, through the scripts that a user calls."""
+
+import json
+
+import numpy as np
+import pytest
+from detectron2.engine import default_argument_parser
+from PIL import Image
+
+CONFIGS = "configs/quick_schedules"
+
+
+@pytest.fixture(scope="module")
+def chain(tiny_scenes, tmp_path_factory, run_script):
+    """Both stages, trained: folder with crops/ and inet/, and the environment they ran in."""
+    folder = tmp_path_factory.mktemp("chain")
+    env = {"DETECTRON2_DATASETS": str(tiny_scenes)}
+    for stage, options in (("crops", []), ("inet", ["MODEL.WEIGHTS", folder / "crops/model_final.pth"])):
+        run_script(
+            "train_net.py", "--config-file", f"{CONFIGS}/{stage}_instant_test.yaml", *options,
+            "OUTPUT_DIR", folder / stage, env=env,
+        )  # fmt: skip
+    return folder
+
+
+def figures(path):
+    return json.loads(path.read_text())
+
+
+@pytest.mark.parametrize("stage", ["crops", "inet"])
+def test_training_leaves_what_a_detectron2_user_expects(chain, stage):
+    folder = chain / stage
+    names = {p.name for p in folder.iterdir()}
+    assert {"config.yaml", "log.txt", "metrics.json", "model_0000004.pth", "model_final.pth", "results.json"} <= names
+    assert any(name.startswith("events.out.tfevents") for name in names)
+    log = (folder / "log.txt").read_text()
+    assert "Engine: detectron2 " in log
+    last = [json.loads(line) for line in (folder / "metrics.json").read_text().splitlines()]
+    keys = set().union(*last)
+    assert {"total_loss", "search/mAP", "search/top1", "detection/AP", "bbox/AP"} <= keys
+    if stage == "inet":
+        assert {"loss_olp", "loss_hep", "loss_cls", "loss_rpn_cls", "reid/dictionary_fill"} <= keys
+
+
+def test_figures_and_predictions(chain, tiny_scenes):
+    results = figures(chain / "inet/results.json")
+    assert set(results["search"]) >= {"mAP", "top1", "top5", "top10"}
+    assert set(results["detection"]) >= {"AP", "recall"}
+    assert all(0 <= v <= 100 for group in ("search", "detection") for v in results[group].values())
+    with np.load(chain / "inet/inference/cuhk_sysu_test/predictions.npz") as file:
+        assert len(file["gallery_names"]) == 10
+        assert file["gallery_counts"].sum() == len(file["gallery_boxes"]) == len(file["gallery_embeddings"])
+        assert len(file["query_embeddings"]) == 6
+        np.testing.assert_allclose(np.linalg.norm(file["query_embeddings"], axis=1), 1, rtol=1e-5)
+
+
+@pytest.fixture
+def train_net(load_script, tiny_datasets):
+    """train_net.py called in this process: train_net("--eval-only", "KEY", value, ...)."""
+    script = load_script("train_net.py")
+
+    def call(*arguments):
+        script.main(default_argument_parser().parse_args([str(x) for x in arguments]))
+
+    return call
+
+
+def test_evaluation_alone_gives_the_figures_of_the_training(chain, train_net, tmp_path):
+    train_net(
+        "--config-file", f"{CONFIGS}/inet_instant_test.yaml", "--eval-only",
+        "MODEL.WEIGHTS", chain / "inet/model_final.pth", "OUTPUT_DIR", tmp_path,
+    )  # fmt: skip
+    assert figures(tmp_path / "results.json") == figures(chain / "inet/results.json")
+
+
+def test_expected_results_decide_the_exit_code(chain, train_net, tmp_path):
+    with pytest.raises(SystemExit) as stop:
+        train_net(
+            "--config-file", f"{CONFIGS}/inet_instant_test.yaml", "--eval-only",
+            "MODEL.WEIGHTS", chain / "inet/model_final.pth", "OUTPUT_DIR", tmp_path,
+            "TEST.EXPECTED_RESULTS", "[['search', 'mAP', 200.0, 1.0]]",
+        )  # fmt: skip
+    assert stop.value.code == 1
+
+
+def score(load_script, predictions, output, *options):
+    arguments = ["--dataset", "cuhk_sysu_test", "--gallery-size", "50", "--predictions", predictions, "--json", output]
+    assert load_script("tools/score_search.py").main([str(x) for x in (*arguments, *options)]) == 0
+    return figures(output)
+
+
+def test_scoring_again_gives_the_same_figures(chain, load_script, tiny_datasets, tmp_path):
+    predictions = chain / "inet/inference/cuhk_sysu_test/predictions.npz"
+    again = score(load_script, predictions, tmp_path / "again.json", "--score-thresh", 0.1)
+    first = figures(chain / "inet/results.json")
+    assert again["search"]["50"] == {k: first["search"][k] for k in again["search"]["50"]}
+    assert {k: again["detection"][k] for k in ("AP", "recall")} == {k: first["detection"][k] for k in ("AP", "recall")}
+
+
+def test_search_draws_a_picture(chain, load_script, tiny_scenes, tmp_path, capsys):
+    frames = tiny_scenes / "CUHK-SYSU/Image/SSM"
+    arguments = [
+        "--config-file", f"{CONFIGS}/inet_instant_test.yaml", "--query", frames / "s1.jpg", "--box", 20, 20, 60, 100,
+        "--gallery", frames, "--output", tmp_path / "found.png", "--score-thresh", 0.0,
+        "--opts", "MODEL.WEIGHTS", chain / "inet/model_final.pth",
+    ]  # fmt: skip
+    assert load_script("demo/search_demo.py").main([str(x) for x in arguments]) == 0
+    table = capsys.readouterr().out
+    # Ten matches, and none of them in the query's own image.
+    assert len([line for line in table.splitlines() if line.endswith(".jpg")]) == 10
+    assert not [line for line in table.splitlines() if line.endswith(" s1.jpg")]
+    with Image.open(tmp_path / "found.png") as picture:
+        assert picture.width > 400
+
+
+def test_colour_baseline_writes_predictions_that_score(load_script, tiny_datasets, tmp_path):
+    path = tmp_path / "p.npz"
+    arguments = ["--dataset", "cuhk_sysu_test", "--output", str(path)]
+    assert load_script("tools/colour_baseline.py").main(arguments) == 0
+    results = score(load_script, path, tmp_path / "r.json")
+    # All boxes are annotated ones.
+    assert results["detection"]["recall"] == 100
+    assert 0 < results["search"]["50"]["mAP"] <= 100
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["MODEL.ROI_REID_HEAD.NUM_PIDS", 9], "NUM_PIDS is 9, but cuhk_sysu_train has 8"),
+        (["MODEL.ROI_REID_HEAD.TYPO", 9], "MODEL.ROI_REID_HEAD.TYPO"),
+        (["MODEL.WEIGHTS", "nowhere.pth"], "MODEL.WEIGHTS: no file nowhere.pth"),
+        (["SOLVER.IMS_PER_BATCH", 3], "IMS_PER_BATCH"),
+        (["DATASETS.TEST", "('prw_test',)"], "PRW"),
+    ],
+)
+def test_errors_of_the_user_end_the_run_with_one_sentence(train_net, tmp_path, options, message, capsys):
+    config = ["--config-file", f"{CONFIGS}/inet_instant_test.yaml"]
+    with pytest.raises(SystemExit) as stop:
+        train_net(*config, "MODEL.WEIGHTS", "", *options, "OUTPUT_DIR", tmp_path)
+    assert stop.value.code == 2
+    assert message in capsys.readouterr().err.splitlines()[-1]
+    assert not list(tmp_path.glob("*.pth"))
+
+
+@pytest.mark.parametrize(
+    "script",
+    ["demo/run_demo.py", "demo/search_demo.py", "tools/colour_baseline.py", "tools/score_search.py",
+     "tools/check_dataset.py", "tools/benchmark.py"],
+)  # fmt: skip
+def test_help_shows_examples(script, load_script, capsys):
+    with pytest.raises(SystemExit) as stop:
+        load_script(script).main(["--help"])
+    assert stop.value.code == 0
+    assert f"python {script}" in capsys.readouterr().out
