@@ -9,6 +9,7 @@ without rounding have one possible value, in whatever order they are taken.
 import numpy as np
 
 _GRID_BITS = 26
+_MARGIN = 1 + 2.0**-20
 
 
 def snap_to_grid(embeddings: np.ndarray, *, per_row: bool) -> np.ndarray:
@@ -27,8 +28,12 @@ def snap_to_grid(embeddings: np.ndarray, *, per_row: bool) -> np.ndarray:
         (N, D) float64; a change of at most 2^-26 of that length per component.
     """
     values = embeddings.astype(np.float64)
-    lengths = np.linalg.norm(values, axis=1, keepdims=True)
+    lengths = np.sqrt(np.einsum("nd,nd->n", values, values))[:, None]
     if not per_row:
         lengths = lengths.max(axis=0, keepdims=True, initial=0.0)
-    exponents = np.frexp(lengths)[1] - _GRID_BITS
-    return np.ldexp(np.rint(np.ldexp(values, -exponents)), exponents)
+    # The margin keeps unit vectors, of length 1 up to rounding, on one side of the power of two.
+    steps = np.ldexp(1.0, np.frexp(lengths * _MARGIN)[1] - _GRID_BITS)
+    values /= steps
+    np.rint(values, out=values)
+    values *= steps
+    return values

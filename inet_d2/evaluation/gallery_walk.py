@@ -103,16 +103,20 @@ class GalleryWalker:
         truth_entries = protocol.truth_entries[truths] - offsets[0]
         if protocol.gallery == EVERY:
             listed = np.full((num_rows, 0), -1)
-            laid_out = self._without_excluded(similarities, first, images[:0], rows[:0])
+            laid_out = similarities.copy()
+            self._exclude(laid_out, first, images[:0], rows[:0])
             columns = self._starts[images]
         else:
             walked = self._walked(images, rows)
             truths, truth_entries = truths[walked[truth_entries]], truth_entries[walked[truth_entries]]
             columns, listed = self._list_entries(images, rows, walked, num_rows)
-            laid_out = np.where(listed >= 0, np.take_along_axis(similarities, listed, axis=1), -np.inf)
+            rest = similarities if protocol.gallery != LISTED else similarities[:, :0]
+            laid_out = np.empty((num_rows, listed.shape[1] + rest.shape[1]))
+            laid_out[:, : listed.shape[1]] = np.take_along_axis(similarities, listed, axis=1)
+            laid_out[:, : listed.shape[1]][listed < 0] = -np.inf
+            laid_out[:, listed.shape[1] :] = rest
             if protocol.gallery != LISTED:
-                rest = self._without_excluded(similarities, first, images, rows)
-                laid_out = np.concatenate([laid_out, rest], axis=1)
+                self._exclude(laid_out[:, listed.shape[1] :], first, images, rows)
         found = self._find_candidates(truths, images[truth_entries], rows[truth_entries], columns[truth_entries])
         return Walk(laid_out, listed, found)
 
@@ -136,12 +140,9 @@ class GalleryWalker:
         listed[inside] = expand_ranges(self._starts[images], counts)[0]
         return columns, listed
 
-    def _without_excluded(
-        self, similarities: np.ndarray, first: int, images: np.ndarray, rows: np.ndarray
-    ) -> np.ndarray:
-        """A copy with -inf for detections in the given images, the query's image and, if asked, its camera."""
+    def _exclude(self, rest: np.ndarray, first: int, images: np.ndarray, rows: np.ndarray) -> None:
+        """Put -inf for detections in the given images, the query's image and, if asked, its camera."""
         protocol = self._protocol
-        rest = similarities.copy()
         own = self._query_images[first : first + len(rest)]
         images = np.concatenate([images, own[own >= 0]])
         rows = np.concatenate([rows, np.flatnonzero(own >= 0)])
@@ -150,7 +151,6 @@ class GalleryWalker:
         if protocol.cross_camera and protocol.image_cameras is not None and protocol.query_cameras is not None:
             cameras = np.repeat(protocol.image_cameras, self._counts)
             rest[protocol.query_cameras[first : first + len(rest), None] == cameras] = -np.inf
-        return rest
 
     def _find_candidates(
         self, truths: np.ndarray, images: np.ndarray, rows: np.ndarray, columns: np.ndarray

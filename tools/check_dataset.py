@@ -1,0 +1,152 @@
+"""Count what a copy of a data set holds, beside the published numbers, and list what is wrong with it.
+
+Examples:
+    DETECTRON2_DATASETS=/data python tools/check_dataset.py --dataset cuhk_sysu
+    python tools/check_dataset.py --dataset prw --json counts.json
+
+The counts need the annotations only. Frames are looked for and their headers read; a copy without any frame
+is taken for an annotation-only copy. --decode also decodes every frame (minutes).
+Exit status: 0; 1 when frames are missing or damaged; 2 when an argument or an annotation file does not fit.
+"""
+
+import argparse
+import json
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from inet_d2.data.datasets import dataset_root, gallery_sizes_of, load_annotations, load_protocol
+from inet_d2.data.datasets.cuhk_sysu import GALLERY_SIZES
+from inet_d2.data.datasets.frames import read_frame_sizes
+from inet_d2.data.pids import is_labelled
+
+PUBLISHED = {
+    "cuhk_sysu": {
+        "train": {"images": 11206, "boxes": 55272, "labelled_boxes": 15085, "ids": 5532, "pairs": "about 16000"},
+        "test": {"images": 6978, "boxes": 40871, "labelled_boxes": 8345, "ids": 2900, "queries": 2900},
+    },
+    "prw": {
+        "train": {"images": 5704, "boxes": 18048, "labelled_boxes": 14907, "ids": 483},
+        "test": {"images": 6112, "boxes": 25062, "labelled_boxes": 19127, "ids": 544, "queries": 2057},
+    },
+}
+JSON_KEYS = {
+    "train": ("images", "ids", "labelled_boxes", "pairs"),
+    "test": ("images", "labelled_boxes"),
+}
+SHOWN_PROBLEMS = 20
+
+
+def count_split(records: Sequence[dict[str, Any]]) -> dict[str, int]:
+    """Count images, boxes, ids and same-identity image pairs of one split."""
+    lengths = [len(record["annotations"]) for record in records]
+    images = np.repeat(np.arange(len(records)), lengths)
+    pids = np.array([a["person_id"] for record in records for a in record["annotations"]], dtype=np.int64)
+    known = is_labelled(pids)
+    appearances = np.unique(np.column_stack([pids[known], images[known]]), axis=0)
+    images_of_id = np.unique(appearances[:, 0], return_counts=True)[1]
+    return {
+        "images": len(records),
+        "boxes": len(pids),
+        "labelled_boxes": int(known.sum()),
+        "unlabelled_boxes": int((~known).sum()),
+        "images_without_label": len(records) - len(np.unique(images[known])),
+        "ids": len(images_of_id),
+        "pairs": int((images_of_id * (images_of_id - 1) // 2).sum()),
+    }
+
+
+def published_counts(dataset: str, split: str) -> dict[str, Any]:
+    """The published numbers of a split, with the difference that follows from them."""
+    numbers: dict[str, Any] = dict(PUBLISHED[dataset][split])
+    return {**numbers, "unlabelled_boxes": numbers["boxes"] - numbers["labelled_boxes"]}
+
+
+def format_counts(dataset: str, counts: dict[str, dict[str, int]]) -> str:
+    """Counts beside the published numbers, as a Markdown table."""
+    lines = [
+        "| split | count                | this copy |   published |",
+        "| ----- | -------------------- | --------: | ----------: |",
+    ]
+    for split, found in counts.items():
+        published = published_counts(dataset, split)
+        for name, value in found.items():
+            expected = published.get(name, "-")
+            lines.append(f"| {split:<5} | {name.replace('_', ' '):<20} | {value:>9} | {expected!s:>11} |")
+    return "\n".join(lines)
+
+
+def find_frame_problems(paths: Sequence[Path], *, decode: bool) -> list[str]:
+    """One sentence per frame that is missing or unreadable; none for a copy without frames."""
+    folder = paths[0].parent if paths else Path()
+    if not folder.is_dir() or not any(folder.iterdir()):
+        print(f"frames: {folder} holds none; annotation-only copy, frames are not checked")
+        return []
+    sizes, problems = read_frame_sizes(paths)
+    if decode:
+        readable = [path for path, size in zip(paths, sizes, strict=True) if size is not None]
+        with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+            problems += [problem for problem in pool.map(decode_problem, readable) if problem]
+    print(f"frames: {len(paths) - len(problems)} of {len(paths)} are readable")
+    return problems
+
+
+def decode_problem(path: Path) -> str:
+    """Why a frame cannot be decoded, or nothing."""
+    try:
+        with Image.open(path) as image:
+            image.load()
+    except (OSError, ValueError, SyntaxError) as error:
+        return f"{path} cannot be decoded ({error})"
+    return ""
+
+
+def check(dataset: str, *, decode: bool) -> tuple[dict[str, int], list[str]]:
+    """Print the counts; return those for --json and the problems with frames."""
+    records = {split: load_annotations(f"{dataset}_{split}") for split in ("train", "test")}
+    counts = {split: count_split(found) for split, found in records.items()}
+    counts["test"]["queries"] = load_protocol(f"{dataset}_test", 0).num_queries
+    print(format_counts(dataset, counts))
+    if gallery_sizes_of(f"{dataset}_test", GALLERY_SIZES) == GALLERY_SIZES:
+        folder = dataset_root(dataset) / "annotation" / "test" / "train_test"
+        absent = [f"TestG{size}.mat" for size in GALLERY_SIZES if not (folder / f"TestG{size}.mat").is_file()]
+        print(f"search protocols: {', '.join(absent) + ' absent' if absent else 'all present'}")
+    paths = [Path(record["file_name"]) for split in records.values() for record in split]
+    problems = find_frame_problems(paths, decode=decode)
+    found = {f"{split}_{key}": counts[split][key] for split, keys in JSON_KEYS.items() for key in keys}
+    return {**found, "queries": counts["test"]["queries"]}, problems
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the tool."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--dataset", required=True, choices=sorted(PUBLISHED))
+    parser.add_argument("--json", type=Path, help="write the counts here")
+    parser.add_argument("--decode", action="store_true", help="decode every frame instead of reading headers only")
+    options = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    try:
+        counts, problems = check(options.dataset, decode=options.decode)
+        if options.json:
+            aside = options.json.with_name(f".{options.json.name}.{os.getpid()}.tmp")
+            aside.write_text(json.dumps(counts, indent=2) + "\n")
+            os.replace(aside, options.json)
+    except (ValueError, OSError) as error:
+        print(f"check_dataset: {error}", file=sys.stderr)
+        return 2
+    for problem in problems[:SHOWN_PROBLEMS]:
+        print(problem)
+    if len(problems) > SHOWN_PROBLEMS:
+        print(f"and {len(problems) - SHOWN_PROBLEMS} more")
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,178 @@
+r"""Score saved predictions of person search at any setting, without a model and without opening a frame.
+
+Examples:
+    python tools/score_search.py --dataset cuhk_sysu_test --predictions output/inference/predictions.npz \
+        --gallery-size 50 100 all --json scores.json
+    python tools/score_search.py --dataset prw_test --predictions P.npz --cross-camera
+    python tools/score_search.py --dataset cuhk_sysu_test --predictions ours.npz theirs.npz \
+        --gallery-size 50 100 500 1000 2000 4000 --plot gallery_size.png
+
+Annotations are looked for under $DETECTRON2_DATASETS (default: datasets).
+Exit status: 0, or 2 when an argument or a file does not fit.
+"""
+
+import argparse
+import json
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from inet_d2.data.datasets.cuhk_sysu import SUBSETS
+from inet_d2.evaluation import ContextPredictions, SearchPredictions, load_scoring_data, score_predictions
+from inet_d2.evaluation.gallery_walk import RULES
+from inet_d2.evaluation.scoring import FULL_GALLERY
+from inet_d2.evaluation.search_metric import AP_KINDS
+
+METRICS = ("mAP", "top1", "top5", "top10")
+
+
+def gallery_size(text: str) -> int | str:
+    """A gallery size from the command line: a number, ``all``, or a named subset."""
+    if text == FULL_GALLERY:
+        return 0
+    if text in SUBSETS:
+        return text
+    if text.isdigit() and int(text) > 0:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"expected a number, all, {' or '.join(SUBSETS)}, found {text!r}")
+
+
+def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = parser.add_argument
+    add("--dataset", required=True, help="a registered test split: cuhk_sysu_test, prw_test")
+    add("--predictions", required=True, nargs="+", type=Path, help="one or more .npz files of an evaluation")
+    add(
+        "--gallery-size",
+        nargs="+",
+        type=gallery_size,
+        default=[100],
+        help="50 100 500 1000 2000 4000, all, occlusion, resolution (default 100; PRW: always all)",
+    )
+    add("--rules", choices=RULES, default=RULES[0], help="reference (default): the official walk")
+    add("--ap", choices=AP_KINDS, default=AP_KINDS[0], help="step (default); trapezoid: papers before 2018")
+    add("--score-thresh", type=float, default=0.5, help="for search and detection, in [0, 1] (default 0.5)")
+    add("--cross-camera", action="store_true", help="PRW: leave out the frames of the query's camera")
+    add("--cbgm", action="store_true", help="also report context bipartite graph matching; needs --context")
+    add("--context", type=Path, help="the people of the query images (context.npz of the same evaluation)")
+    add("--json", type=Path, help="write the figures here, 0-100, unrounded")
+    add("--plot", type=Path, help="draw mAP and top-1 against gallery size here (.png)")
+    options = parser.parse_args(arguments)
+    if options.cbgm != (options.context is not None):
+        parser.error("--cbgm and --context belong together")
+    if options.cbgm and len(options.predictions) > 1:
+        parser.error("--cbgm: expected one file of predictions")
+    if not 0 <= options.score_thresh <= 1:
+        parser.error(f"--score-thresh: expected a number in [0, 1], found {options.score_thresh}")
+    return options
+
+
+def score_files(options: argparse.Namespace) -> dict[str, dict[str, Any]]:
+    """Score every file of predictions; subsets of queries are scored apart and merged by name."""
+    numbers = [size for size in options.gallery_size if isinstance(size, int)]
+    groups = [group for group in (numbers, *([s] for s in options.gallery_size if s in SUBSETS)) if group]
+    data = [load_scoring_data(options.dataset, group, cross_camera=options.cross_camera) for group in groups]
+    context = ContextPredictions.load(options.context) if options.cbgm else None
+    results: dict[str, dict[str, Any]] = {}
+    for path in options.predictions:
+        predictions = SearchPredictions.load(path)
+        try:
+            parts = [
+                score_predictions(
+                    predictions,
+                    part,
+                    score_thresh=options.score_thresh,
+                    rules=options.rules,
+                    ap=options.ap,
+                    context=context,
+                ).as_dict()
+                for part in data
+            ]
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from error
+        merged = parts[0]
+        for part in parts[1:]:
+            for key in part.keys() - {"detection"}:
+                merged[key].update(part[key])
+        results[str(path)] = merged
+    return results
+
+
+def format_scores(scores: dict[str, Any]) -> str:
+    """The figures of one file as a Markdown table."""
+    lines = ["| gallery | " + " | ".join(f"{name:>6}" for name in METRICS) + " |"]
+    lines.append("| ------- |" + " -----: |" * len(METRICS))
+    for key, note in (("search", ""), ("search_cbgm", " +CBGM")):
+        for gallery, figures in scores.get(key, {}).items():
+            cells = " | ".join(f"{figures[name]:6.2f}" for name in METRICS)
+            lines.append(f"| {gallery + note:<7} | {cells} |")
+    detection = ", ".join(f"{name} {value:.2f}" for name, value in scores["detection"].items())
+    return "\n".join([*lines, f"detection: {detection}"])
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write a JSON file aside, then rename it."""
+    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        aside.write_text(json.dumps(content, indent=2) + "\n")
+        os.replace(aside, path)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def draw_plot(path: Path, results: dict[str, dict[str, Any]], num_images: int) -> None:
+    """Draw mAP and top-1 against gallery size, one line per file."""
+    try:
+        import matplotlib as mpl
+
+        mpl.use("Agg")
+        from matplotlib import pyplot as plt
+    except ImportError as error:
+        raise ValueError("--plot: expected matplotlib, found none; install it: pip install matplotlib") from error
+    figure, axes = plt.subplots(1, 2, figsize=(10, 4), constrained_layout=True)
+    for panel, (metric, title) in zip(axes, (("mAP", "mAP"), ("top1", "top-1")), strict=True):
+        for file_name, scores in results.items():
+            figures = {g: f for g, f in scores["search"].items() if g not in SUBSETS}
+            sizes = [num_images if gallery == FULL_GALLERY else int(gallery) for gallery in figures]
+            points = sorted(zip(sizes, [f[metric] for f in figures.values()], strict=True))
+            panel.plot(*zip(*points, strict=True), marker="o", label=file_name)
+        panel.set(xscale="log", xlabel="gallery size (images)", ylabel=f"{title} (%)", title=title)
+        panel.grid(visible=True, alpha=0.3)
+    axes[0].legend()
+    aside = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix or '.png'}")
+    try:
+        figure.savefig(aside, dpi=150)
+        os.replace(aside, path)
+    finally:
+        plt.close(figure)
+        aside.unlink(missing_ok=True)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the tool."""
+    options = parse_arguments(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    try:
+        for path in filter(None, (options.json, options.plot)):
+            if not path.absolute().parent.is_dir():
+                raise ValueError(f"{path}: expected an existing folder, found none; create {path.parent} first")
+        results = score_files(options)
+        for file_name, scores in results.items():
+            print(f"{file_name}\n{format_scores(scores)}")
+        if options.json:
+            write_json(options.json, results if len(results) > 1 else next(iter(results.values())))
+        if options.plot:
+            num_images = len(SearchPredictions.load(options.predictions[0]).gallery_names)
+            draw_plot(options.plot, results, num_images)
+    except (ValueError, OSError) as error:
+        print(f"score_search: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
