@@ -34,6 +34,6 @@ def _register_missing(registry: Registry, names: str) -> None:
 
 _register_missing(META_ARCH_REGISTRY, "ProposalNetwork RetinaNet FCOS PanopticFPN SemanticSegmentor")
 _register_missing(BACKBONE_REGISTRY, "build_resnet_backbone build_resnet_fpn_backbone")
-_register_missing(PROPOSAL_GENERATOR_REGISTRY, "PrecomputedProposals RRPN")
+_register_missing(PROPOSAL_GENERATOR_REGISTRY, "RRPN")
 _register_missing(ANCHOR_GENERATOR_REGISTRY, "RotatedAnchorGenerator")
 _register_missing(ROI_HEADS_REGISTRY, "Res5ROIHeads CascadeROIHeads RROIHeads")
