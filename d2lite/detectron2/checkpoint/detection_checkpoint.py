@@ -1,3 +1,4 @@
+import logging
 import pickle
 
 from fvcore.common.checkpoint import Checkpointer
@@ -9,13 +10,16 @@ from ..utils.file_io import PathManager
 _HEURISTICS = "?matching_heuristics=True"
 
 
-def _match_suffixes(model_keys: list[str], loaded: dict) -> dict:
+def _match_suffixes(model_state: dict, loaded: dict) -> dict:
     """Rename loaded keys to the model keys that they equal or are a dotted suffix of; the longest wins."""
     chosen: dict[str, str] = {}
-    for model_key in model_keys:
+    for model_key, value in model_state.items():
         parts = model_key.split(".")
         suffixes = (".".join(parts[i:]) for i in range(len(parts)))
         key = next((suffix for suffix in suffixes if suffix in loaded), None)
+        if key is not None and value.shape != loaded[key].shape:
+            logging.getLogger(__name__).warning("'%s' of the file has another shape than '%s'.", key, model_key)
+            continue
         if key in chosen:
             raise ValueError(f"Cannot match one checkpoint key, '{key}', to '{chosen[key]}' and '{model_key}'.")
         if key is not None:
@@ -51,7 +55,7 @@ class DetectionCheckpointer(Checkpointer):
 
     def _load_model(self, checkpoint: dict):
         if checkpoint.pop("matching_heuristics", False) or self._heuristics:
-            checkpoint["model"] = _match_suffixes(list(self.model.state_dict()), checkpoint["model"])
+            checkpoint["model"] = _match_suffixes(self.model.state_dict(), checkpoint["model"])
         incompatible = super()._load_model(checkpoint)
         unexpected = incompatible.unexpected_keys  # old versions stored anchors, which are computed now
         unexpected[:] = [key for key in unexpected if "anchor_generator.cell_anchors" not in key]

@@ -21,10 +21,10 @@ class CfgNode(_CfgNode):
     def merge_from_file(self, cfg_filename: str, allow_unsafe: bool = True) -> None:
         assert PathManager.isfile(cfg_filename), f"Config file '{cfg_filename}' does not exist!"
         loaded = type(self)(self.load_yaml_with_base(cfg_filename, allow_unsafe=allow_unsafe))
-        if "VERSION" not in loaded:
-            logging.getLogger(__name__).warning("'%s' has no VERSION: taken for the latest.", cfg_filename)
         old = "WEIGHT" in loaded.get("MODEL", {}) or "AUG_ON" in loaded.get("TEST", {})
         version = loaded.get("VERSION", 1 if old else self.VERSION)
+        if "VERSION" not in loaded:
+            logging.getLogger(__name__).warning("'%s' has no VERSION: taken for %d.", cfg_filename, version)
         assert version <= self.VERSION, f"Cannot merge a v{version} config into a v{self.VERSION} config."
         if version < self.VERSION:
             unsupported(f"Upgrading the v{version} config '{cfg_filename}'")

@@ -124,11 +124,6 @@ class EvalHook(HookBase):
 
     def _run(self) -> None:
         flat = flatten_results_dict(self._function() or {})
-        try:
-            flat = {name: float(value) for name, value in flat.items()}
-        except (TypeError, ValueError) as error:
-            message = f"[EvalHook] eval_function should return a nested dict of float. Got '{flat}' instead."
-            raise ValueError(message) from error
         self.trainer.storage.put_scalars(**flat, smoothing_hint=False)
         comm.synchronize()
 

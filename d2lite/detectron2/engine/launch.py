@@ -26,9 +26,8 @@ def launch(
             dist_url = f"tcp://127.0.0.1:{probe.getsockname()[1]}"
     job = {"init_method": dist_url, "world_size": world_size, "timeout": timeout}
     first_rank = machine_rank * num_gpus_per_machine
-    torch.multiprocessing.spawn(
-        _worker, nprocs=num_gpus_per_machine, args=(main_func, args, first_rank, num_gpus_per_machine, job)
-    )
+    worker_args = (main_func, args, first_rank, num_gpus_per_machine, job)
+    torch.multiprocessing.spawn(_worker, worker_args, nprocs=num_gpus_per_machine)
 
 
 def _worker(local_rank: int, main_func: Callable, args: tuple, first_rank: int, num_local: int, job: dict) -> None:

@@ -1,4 +1,3 @@
-import contextlib
 import logging
 import math
 import time
@@ -36,9 +35,9 @@ class TrainerBase:
         self.storage: EventStorage = None
 
     def register_hooks(self, hooks: list[HookBase | None]) -> None:
-        for hook in (hook for hook in hooks if hook is not None):
+        self._hooks += [hook for hook in hooks if hook is not None]
+        for hook in self._hooks:
             hook.trainer = weakref.proxy(self)
-            self._hooks.append(hook)
 
     def train(self, start_iter: int, max_iter: int) -> None:
         """Run iterations `start_iter` to `max_iter - 1`; `after_train` runs also after an exception."""
@@ -82,22 +81,25 @@ class TrainerBase:
 
     def load_state_dict(self, state_dict: dict) -> None:
         self.iter = state_dict["iteration"]
+        hooks = {type(hook).__qualname__: hook for hook in reversed(self._hooks)}
         for name, state in state_dict.get("hooks", {}).items():
-            hook = next((hook for hook in self._hooks if type(hook).__qualname__ == name), None)
-            if hook is None:
-                logger.warning("Cannot find the hook '%s', its state_dict is ignored.", name)
+            if name in hooks:
+                hooks[name].load_state_dict(state)
             else:
-                hook.load_state_dict(state)
+                logger.warning("Cannot find the hook '%s', its state_dict is ignored.", name)
 
 
 class SimpleTrainer(TrainerBase):
     """One optimizer, one loss (or a dict of losses that are summed) per step."""
+
+    _amp = False
 
     def __init__(self, model, data_loader, optimizer, gather_metric_period: int = 1) -> None:
         super().__init__()
         model.train()
         self.model, self.data_loader, self.optimizer = model, data_loader, optimizer
         self.gather_metric_period, self._data_iter = gather_metric_period, None
+        self.grad_scaler = torch.amp.GradScaler("cuda", enabled=self._amp)
 
     def run_step(self) -> None:
         assert self.model.training, f"[{type(self).__name__}] model was changed to eval mode!"
@@ -106,25 +108,17 @@ class SimpleTrainer(TrainerBase):
             self._data_iter = iter(self.data_loader)
         data = next(self._data_iter)
         data_time = time.perf_counter() - start
-        with self._precision():
+        with torch.autocast("cuda", torch.float16, enabled=self._amp):
             losses = self.model(data)
             losses = {"total_loss": losses} if isinstance(losses, torch.Tensor) else losses
             total = sum(losses.values())
         self.optimizer.zero_grad()
-        self._backward(total)
+        self.grad_scaler.scale(total).backward()
         self.after_backward()
         if (self.iter + 1) % self.gather_metric_period == 0:
             self._write_metrics(losses, data_time)
-        self._update()
-
-    def _precision(self):
-        return contextlib.nullcontext()
-
-    def _backward(self, total: torch.Tensor) -> None:
-        total.backward()
-
-    def _update(self) -> None:
-        self.optimizer.step()
+        self.grad_scaler.step(self.optimizer)  # a plain step unless in half precision
+        self.grad_scaler.update()
 
     def _write_metrics(self, losses: dict[str, torch.Tensor], data_time: float) -> None:
         """Record the mean losses over ranks; a sum that is not finite stops the training."""
@@ -144,33 +138,16 @@ class SimpleTrainer(TrainerBase):
             storage.put_scalars(**means)
 
     def state_dict(self) -> dict:
-        return {**super().state_dict(), "optimizer": self.optimizer.state_dict()}
+        state = {**super().state_dict(), "optimizer": self.optimizer.state_dict()}
+        return {**state, "grad_scaler": self.grad_scaler.state_dict()} if self._amp else state
 
     def load_state_dict(self, state_dict: dict) -> None:
         super().load_state_dict(state_dict)
         self.optimizer.load_state_dict(state_dict["optimizer"])
+        self.grad_scaler.load_state_dict(state_dict.get("grad_scaler", {}))
 
 
 class AMPTrainer(SimpleTrainer):
     """SimpleTrainer in half precision, on CUDA."""
 
-    def __init__(self, *args, grad_scaler=None, **kwargs) -> None:
-        super().__init__(*args, **kwargs)
-        self.grad_scaler = grad_scaler or torch.amp.GradScaler("cuda")
-
-    def _precision(self):
-        return torch.autocast("cuda", dtype=torch.float16)
-
-    def _backward(self, total: torch.Tensor) -> None:
-        self.grad_scaler.scale(total).backward()
-
-    def _update(self) -> None:
-        self.grad_scaler.step(self.optimizer)
-        self.grad_scaler.update()
-
-    def state_dict(self) -> dict:
-        return {**super().state_dict(), "grad_scaler": self.grad_scaler.state_dict()}
-
-    def load_state_dict(self, state_dict: dict) -> None:
-        super().load_state_dict(state_dict)
-        self.grad_scaler.load_state_dict(state_dict["grad_scaler"])
+    _amp = True

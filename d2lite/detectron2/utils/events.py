@@ -119,7 +119,7 @@ class JSONWriter(EventWriter):
         lines: dict[int, dict] = defaultdict(dict)
         for name, value, iteration in self._news():
             lines[iteration].update({name: value, "iteration": iteration})
-        self._file.writelines(json.dumps(lines[i], sort_keys=True) + "\n" for i in sorted(lines))
+        self._file.writelines(json.dumps(lines[i], sort_keys=True) + "\n" for i in lines)
         self._file.flush()
 
 
@@ -159,7 +159,7 @@ class CommonMetricPrinter(EventWriter):
         line += f"iter: {storage.iter}  "
         for word in ("loss", "[metric]"):
             names = [name for name in windows if word in name]
-            line += "".join(f"{name}: {histories[name].median(windows[name]):.4g}  " for name in names)
+            line += "  ".join(f"{name}: {histories[name].median(windows[name]):.4g}" for name in names) + "  "
         for name in filter(windows.get, ("time", "data_time")):
             history = histories[name]
             mean = history.global_avg() if name == "time" else history.avg(windows[name])
