@@ -1,0 +1,135 @@
+"""OIM against hand-worked values, the paper's gradient, and slow twins."""
+
+import math
+
+import pytest
+import torch
+from torch.nn.functional import normalize
+
+from inet_d2.data.pids import BACKGROUND, IGNORED, UNLABELLED
+from inet_d2.modeling.losses.oim import momentum_update, oim_loss
+
+PIDS = torch.tensor([2, UNLABELLED, 0, BACKGROUND, 2, IGNORED])
+
+
+def random_case(num_identities=5, queue_size=3):
+    generator = torch.Generator().manual_seed(0)
+
+    def unit(rows):
+        return normalize(torch.randn(rows, 4, generator=generator, dtype=torch.float64))
+
+    return unit(len(PIDS)), unit(num_identities), unit(queue_size)
+
+
+def test_value_by_hand():
+    table = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
+    queue = torch.tensor([[0.6, 0.8]])
+    # x = (.8, .6), identity 0: cosines .8, .6 and .6 * .8 + .8 * .6 = .96; times 10: 8, 6, 9.6
+    # -log(e^8 / (e^8 + e^6 + e^9.6)) = log(1 + e^-2 + e^1.6) = log(1 + .13534 + 4.95303) = 1.80638
+    loss = oim_loss(torch.tensor([[0.8, 0.6]]), torch.tensor([0]), table, queue, scale=10.0)
+    assert float(loss) == pytest.approx(1.80638, abs=1e-5)
+    # Without the queue: log(1 + e^-2) = .12693
+    loss = oim_loss(torch.tensor([[0.8, 0.6]]), torch.tensor([0]), table, queue[:0], scale=10.0)
+    assert float(loss) == pytest.approx(0.12693, abs=1e-5)
+
+
+@pytest.mark.parametrize("queue_size", [0, 3])
+def test_equals_slow_twin_and_the_papers_gradient(queue_size):
+    embeddings, table, queue = random_case(queue_size=queue_size)
+    embeddings.requires_grad_()
+    loss = oim_loss(embeddings, PIDS, table, queue, scale=7.0)
+    loss.backward()
+    rows = torch.cat([table, queue])
+    total, gradient = 0.0, torch.zeros_like(embeddings)
+    for i in (0, 2, 4):
+        x, t = embeddings.detach()[i], int(PIDS[i])
+        terms = [math.exp(7 * float(v @ x)) for v in rows]
+        p = torch.tensor(terms, dtype=torch.float64) / sum(terms)
+        total -= math.log(p[t]) / 3
+        # dL/dx = -scale [(1 - p_t) v_t - sum_{j != t} p_j v_j - sum_k q_k u_k], here of a mean over three
+        others = p.clone()
+        others[t] = 0
+        gradient[i] = -7 * ((1 - p[t]) * rows[t] - others @ rows) / 3
+    assert float(loss.detach()) == pytest.approx(total, abs=1e-12)
+    torch.testing.assert_close(embeddings.grad, gradient, rtol=0, atol=1e-12)
+
+
+def test_gradcheck():
+    embeddings, table, queue = random_case()
+    table[1] = 0
+    assert torch.autograd.gradcheck(lambda e: oim_loss(e, PIDS, table, queue, scale=5.0), embeddings.requires_grad_())
+
+
+@pytest.mark.parametrize("pids", [[UNLABELLED, BACKGROUND], [IGNORED, IGNORED], []])
+def test_nobody_labelled_gives_zero_with_a_graph(pids):
+    embeddings = torch.randn(len(pids), 4, requires_grad=True)
+    loss = oim_loss(embeddings, torch.tensor(pids, dtype=torch.int64), torch.ones(3, 4), torch.ones(2, 4), scale=10.0)
+    loss.backward()
+    assert loss == 0
+    assert not embeddings.grad.any()
+
+
+def test_unseen_identities_take_no_part():
+    embeddings, table, queue = random_case()
+    seen = table.clone()
+    seen[[1, 3, 4]] = 0
+    # The table with only identities 0 and 2 known, whose numbers are 0 and 1 in the short one.
+    short = oim_loss(embeddings, torch.tensor([1, -1, 0, -2, 1, -3]), table[[0, 2]], queue, scale=5.0)
+    torch.testing.assert_close(oim_loss(embeddings, PIDS, seen, queue, scale=5.0), short)
+
+
+def test_a_first_sight_is_pushed_away_from_the_others():
+    # Own row zero: its similarity is 0; one other identity at cosine 1, scale 2: log(1 + e^2) = 2.12693
+    table = torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.0, 0.0]])
+    x = torch.tensor([[1.0, 0.0]], requires_grad=True)
+    loss = oim_loss(x, torch.tensor([0]), table, table[:0], scale=2.0)
+    loss.backward()
+    assert float(loss.detach()) == pytest.approx(2.12693, abs=1e-5)
+    assert x.grad[0, 0] > 0
+    # An empty table: nothing to compare with.
+    assert oim_loss(x, torch.tensor([0]), torch.zeros(3, 2), table[:0], scale=2.0) == 0
+
+
+def test_changing_the_tables_later_does_not_disturb_the_backward_pass():
+    embeddings, table, queue = random_case()
+    gradients = []
+    for disturb in (False, True):
+        x = embeddings.clone().requires_grad_()
+        t, q = table.clone(), queue.clone()
+        loss = oim_loss(x, PIDS, t, q, scale=5.0)
+        if disturb:
+            t.zero_()
+            q.zero_()
+        loss.backward()
+        gradients.append(x.grad)
+    assert torch.equal(*gradients)
+
+
+def test_update_by_hand():
+    table = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
+    # .5 (1, 0) + .5 (0, 1) = (.5, .5), then .5 (.5, .5) + .5 (0, 1) = (.25, .75), length sqrt(.625) = .790569
+    identities, rows = momentum_update(
+        table, torch.tensor([[0.0, 1.0], [1.0, 0.0], [0.0, 1.0]]), torch.tensor([0, -1, 0]), momentum=0.5
+    )
+    assert identities.tolist() == [0]
+    torch.testing.assert_close(rows, torch.tensor([[0.25, 0.75]]) / math.sqrt(0.625))
+    assert table.tolist() == [[1, 0], [0, 1]]
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.5, 0.9])
+def test_update_equals_one_step_per_region(momentum):
+    embeddings, table, _ = random_case()
+    table[2] = 0
+    identities, rows = momentum_update(table, embeddings, PIDS, momentum=momentum)
+    twin = table.clone()
+    for x, pid in zip(embeddings, PIDS.tolist(), strict=True):
+        if pid >= 0:
+            twin[pid] = momentum * twin[pid] + (1 - momentum) * x
+    assert identities.tolist() == [0, 2]
+    torch.testing.assert_close(rows, normalize(twin[[0, 2]]), rtol=0, atol=1e-12)
+
+
+def test_update_with_nobody():
+    identities, rows = momentum_update(torch.ones(3, 4), torch.ones(2, 4), torch.tensor([-1, -2]), momentum=0.5)
+    assert identities.tolist() == []
+    assert rows.shape == (0, 4)
