@@ -40,6 +40,7 @@ def prepare(args: argparse.Namespace) -> Callable[[], object]:
         trainer = INetTrainer(cfg)
         trainer.resume_or_load(resume=args.resume)
         return trainer.train
+    INetTrainer.check_test_sets(cfg)
     model = INetTrainer.build_model(cfg)
     checkpointer = DetectionCheckpointer(model, save_dir=cfg.OUTPUT_DIR)
     if not (args.resume and checkpointer.has_checkpoint()):

@@ -99,7 +99,7 @@ def mean_colours(image: np.ndarray, boxes: np.ndarray) -> np.ndarray:
 
 
 def on_sphere(colours: np.ndarray) -> np.ndarray:
-    """Lay colours on a small patch of the unit sphere, where inner products rank as distances do.
+    """Lay the colour cube on the unit sphere, where inner products rank nearly as distances do.
 
     Args:
         colours: (n, 3) in [0, 255].
@@ -107,8 +107,7 @@ def on_sphere(colours: np.ndarray) -> np.ndarray:
     Returns:
         (n, 4) float32, unit length.
     """
-    # A patch this small is flat to about 1 %, and still well above the resolution of float32.
-    patch = (colours / 255 - 0.5) * 0.2
+    patch = colours / 255 - 0.5
     return np.column_stack([patch, np.sqrt(1 - (patch**2).sum(axis=1))]).astype(np.float32)
 
 

@@ -25,9 +25,18 @@ class INetTrainer(DefaultTrainer):
     """
 
     def __init__(self, cfg: CfgNode) -> None:
-        for name in cfg.DATASETS.TEST:
-            build_search_test_loader(cfg, name)
+        self.check_test_sets(cfg)
         super().__init__(cfg)
+
+    @classmethod
+    def check_test_sets(cls, cfg: CfgNode) -> None:
+        """Read the annotations, frame sizes and protocols of DATASETS.TEST, so that faults show before any work.
+
+        Raises:
+            FileNotFoundError, ValueError: see the readers.
+        """
+        for name in cfg.DATASETS.TEST:
+            cls.build_test_loader(cfg, name)
 
     @classmethod
     def build_train_loader(cls, cfg: CfgNode) -> DataLoader:
