@@ -102,9 +102,10 @@ def _draw_things(
 ) -> list[_Sprite]:
     """Things in the street, and slim ones close before some of the people."""
     slim = [kind for kind in PROPS if kind.is_slim]
+    nearest = min(float(camera.foot_of(preset.person_height[1])), preset.height)
     things = []
     for _ in range(int(rng.integers(2, 6))):
-        foot = camera.wall + rng.uniform(0.02, 1.0) ** 1.6 * (preset.height - camera.wall)
+        foot = camera.wall + rng.uniform(0.02, 1.0) ** 1.6 * (nearest - camera.wall)
         kind = PROPS[int(rng.integers(len(PROPS)))]
         things.append((kind, rng.uniform(0, preset.width), foot))
     for x, y, w, h in boxes[rng.random(len(boxes)) < OCCLUDED].tolist():

@@ -128,16 +128,24 @@ def _draw_frames(
     draw = partial(_draw_and_write, folder=folder, preset=preset, seed=seed)
     if processes is None:
         processes = _usable_cores() if len(plan.frames) >= MIN_FRAMES_FOR_PROCESSES else 1
-    bar = partial(tqdm, total=len(plan.frames), desc="scenes", unit="frame", disable=not progress)
+    bar = partial(tqdm, total=len(plan.frames), desc="scenes", unit="frame", mininterval=0.5, disable=not progress)
     if processes == 1:
         return list(bar(map(draw, plan.frames)))
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, mp_context=context, initializer=_use_one_thread) as pool:
+    with ProcessPoolExecutor(processes, mp_context=_clean_context(), initializer=_use_one_thread) as pool:
         try:
             return list(bar(pool.map(draw, plan.frames, chunksize=FRAMES_PER_TASK)))
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+
+
+def _clean_context() -> multiprocessing.context.BaseContext:
+    """New processes that inherit no threads; where the system can, they share one import of this package."""
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    return context
 
 
 def _usable_cores() -> int:

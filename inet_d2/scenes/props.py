@@ -68,6 +68,7 @@ def _disc(canvas: Canvas, x: float, y: float, rx: float, ry: float, colour: Colo
 def _foliage(canvas: Canvas, x: float, y: float, rx: float, ry: float, rng: np.random.Generator) -> None:
     """Overlapping discs, darker below."""
     green = _pick(GREENS, rng)
+    _disc(canvas, x, y + 0.1 * ry, 0.72 * rx, 0.72 * ry, green, 0.84)
     for tone, drop, count in ((0.84, 0.2, 9), (0.94, 0.0, 10), (1.05, -0.18, 9), (1.16, -0.36, 7)):
         turns = rng.uniform(0, 2 * np.pi, count)
         reach = np.sqrt(rng.uniform(0.05, 0.7, count))

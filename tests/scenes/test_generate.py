@@ -7,12 +7,7 @@ from inet_d2.scenes.generate import SETTINGS_FILE
 
 
 def contents(root):
-    """Every file's bytes; a .mat header carries the time of writing in its first 116 bytes."""
-    return {
-        str(p.relative_to(root)): p.read_bytes()[116 if p.suffix == ".mat" else 0 :]
-        for p in root.rglob("*")
-        if p.is_file()
-    }
+    return {str(p.relative_to(root)): p.read_bytes() for p in root.rglob("*") if p.is_file()}
 
 
 def test_bytes_do_not_depend_on_processes(tmp_path, scenes_root):

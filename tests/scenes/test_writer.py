@@ -2,8 +2,6 @@ import cv2
 import numpy as np
 import pytest
 
-from inet_d2.scenes.writer import _small
-
 SMALL = (np.uint8, np.uint16)
 
 
@@ -42,13 +40,6 @@ def test_images_have_the_real_structure(scenes_mats):
             assert box["idlocate"].dtype in SMALL
             assert box["ishard"].shape == (1, 1)
             assert box["ishard"].dtype == np.uint8
-
-
-def test_small_numbers_take_one_byte_and_larger_ones_two():
-    assert _small([3, 4, 200, 255]).dtype == np.uint8
-    assert _small([3, 4, 200, 256]).dtype == np.uint16
-    assert _small([3, 4, 200, 256]).tolist() == [[3, 4, 200, 256]]
-    assert _small(True).tolist() == [[1]]
 
 
 def test_train_is_a_column_of_single_structs(scenes_mats):
