@@ -1,6 +1,6 @@
 # ruff: noqa: F401
 from .._lite import module_getattr
-from .config import CfgNode, configurable, get_cfg, global_cfg, set_global_cfg
+from .config import CfgNode, configurable, get_cfg
 
 CN = CfgNode
 __getattr__ = module_getattr(__name__)

@@ -31,9 +31,6 @@ class CfgNode(_CfgNode):
         self.merge_from_other_cfg(loaded)
 
 
-global_cfg = CfgNode()
-
-
 @functools.cache
 def _defaults() -> CfgNode:
     with open(os.path.join(os.path.dirname(__file__), "defaults.yaml")) as f:
@@ -43,12 +40,6 @@ def _defaults() -> CfgNode:
 def get_cfg() -> CfgNode:
     """A fresh copy of the default configuration."""
     return _defaults().clone()
-
-
-def set_global_cfg(cfg: CfgNode) -> None:
-    """Let `global_cfg`, the same object for all importers, hold the keys of `cfg`."""
-    global_cfg.clear()
-    global_cfg.update(cfg)
 
 
 def _arguments(from_config: Callable, args: tuple, kwargs: dict) -> dict:

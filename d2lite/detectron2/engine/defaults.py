@@ -27,12 +27,10 @@ from . import hooks
 from .train_loop import AMPTrainer, SimpleTrainer, TrainerBase
 
 
-def create_ddp_model(model, *, fp16_compression: bool = False, **kwargs):
+def create_ddp_model(model, **kwargs):
     """`model` in DistributedDataParallel if there are several processes."""
     if comm.get_world_size() == 1:
         return model
-    if fp16_compression:
-        unsupported("create_ddp_model(fp16_compression=True)")
     if next(model.parameters()).is_cuda:
         kwargs.setdefault("device_ids", [comm.get_local_rank()])
     return DistributedDataParallel(model, **kwargs)

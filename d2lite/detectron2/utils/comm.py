@@ -30,16 +30,15 @@ def create_local_process_group(num_workers_per_machine: int) -> None:
 
 
 def get_local_process_group():
-    assert _LOCAL_GROUP is not None, "Use launch() or create_local_process_group() first."
     return _LOCAL_GROUP
 
 
 def get_local_rank() -> int:
-    return dist.get_rank(get_local_process_group()) if dist.is_initialized() else 0
+    return dist.get_rank(_LOCAL_GROUP) if dist.is_initialized() else 0
 
 
 def get_local_size() -> int:
-    return dist.get_world_size(get_local_process_group()) if dist.is_initialized() else 1
+    return dist.get_world_size(_LOCAL_GROUP) if dist.is_initialized() else 1
 
 
 def synchronize() -> None:

@@ -10,6 +10,7 @@ from itertools import takewhile
 import torch
 from fvcore.common.history_buffer import HistoryBuffer
 
+from .._lite import unsupported
 from .file_io import PathManager
 
 _STACK: list["EventStorage"] = []
@@ -31,7 +32,6 @@ class EventStorage:
         self._history: dict[str, HistoryBuffer] = defaultdict(HistoryBuffer)
         self._hints: dict[str, bool] = {}
         self._latest: dict[str, tuple[float, int]] = {}
-        self._images: list[tuple] = []
         self._prefix = ""
 
     def put_scalar(self, name: str, value, smoothing_hint: bool = True, cur_iter: int | None = None) -> None:
@@ -46,9 +46,7 @@ class EventStorage:
         for name, value in kwargs.items():
             self.put_scalar(name, value, smoothing_hint, cur_iter)
 
-    def put_image(self, img_name: str, img_tensor) -> None:
-        """Keep an RGB image (3, H, W), uint8 or float in [0, 1], for tensorboard."""
-        self._images.append((img_name, img_tensor, self.iter))
+    put_image = put_histogram = lambda *args, **kwargs: unsupported("EventStorage with images and histograms")
 
     @contextmanager
     def name_scope(self, name: str):
@@ -135,9 +133,6 @@ class TensorboardXWriter(EventWriter):
             self.close = self._writer.close
         for scalar in self._news():
             self._writer.add_scalar(*scalar)
-        images = get_event_storage()._images
-        while images:
-            self._writer.add_image(*images.pop(0))
 
 
 class CommonMetricPrinter(EventWriter):
