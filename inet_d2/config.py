@@ -39,6 +39,10 @@ def _add_backbone_config(cfg: CN) -> None:
 
 def _add_reid_config(cfg: CN) -> None:
     reid = cfg.MODEL.ROI_REID_HEAD = CN()
+    # What the embedding is: "learned", a linear layer behind the box head that the losses below train, or "box_head",
+    # the box head's own output at unit length, which no identity loss trains (a plain detector with a fixed embedding;
+    # EMBED_DIM, NORM and SEPARATE_FC then play no part, and every loss below must be off).
+    reid.EMBEDDING = "learned"
     # Length of the embedding (section 3.1).
     reid.EMBED_DIM = 256
     # Number of labelled identities of the training set, C; the classifier has C + 1 outputs (section 3.3).
@@ -84,7 +88,15 @@ def _add_reid_config(cfg: CN) -> None:
     reid.SOFTMAX = CN({"ENABLED": False})
     reid.SOFTMAX.LOSS_WEIGHT = 1.0
 
-    # The classifier behind HEP and SOFTMAX.
+    # Softmax over NUM_CLASSES classes per region, drawn anew: its own, background and random ones. The ancestor of HEP
+    # (Xiao et al. 2016, arXiv 1604.01850v1).
+    reid.RANDOM_SOFTMAX = CN({"ENABLED": False})
+    reid.RANDOM_SOFTMAX.LOSS_WEIGHT = 1.0
+    reid.RANDOM_SOFTMAX.NUM_CLASSES = 100
+
+    _add_other_losses(reid)
+
+    # The classifier behind HEP, SOFTMAX and RANDOM_SOFTMAX.
     reid.CLASSIFIER = CN()
     # Multiplies the logits; paper 1.0.
     reid.CLASSIFIER.SCALE = 1.0
@@ -92,6 +104,38 @@ def _add_reid_config(cfg: CN) -> None:
     reid.CLASSIFIER.COSINE = False
     # Share of the loss that persons have, in (0, 1); background has the rest. 0 = plain mean over RoIs (Eq. 5). Ours.
     reid.CLASSIFIER.PERSON_SHARE = 0.0
+    # Row-sparse gradients for HEP and RANDOM_SOFTMAX: a step costs the same for any NUM_PIDS. Rows that a step does
+    # not use then see no weight decay and no momentum in it. One process only. Ours; paper False.
+    reid.CLASSIFIER.SPARSE_GRADIENT = False
+
+
+def _add_other_losses(reid: CN) -> None:
+    # On-line instance matching (Xiao et al. 2017, arXiv 1604.01850v3).
+    reid.OIM = CN({"ENABLED": False})
+    reid.OIM.LOSS_WEIGHT = 1.0
+    # Inverse temperature: 10 in the published code, 30 in most later code.
+    reid.OIM.SCALE = 10.0
+    # The part of an identity's row in the lookup table that a new region leaves as it is, in [0, 1).
+    reid.OIM.MOMENTUM = 0.5
+    # Entries of the queue of unlabelled people.
+    reid.OIM.QUEUE_SIZE = 5000
+    # Keep unlabelled people in the queue (Table 1, "OIM" against "OIM w/o unlabeled").
+    reid.OIM.USE_UNLABELLED = True
+
+    # Batch-hard triplets within an image pair (Hermans et al. 2017, arXiv 1703.07737).
+    reid.TRIPLET = CN({"ENABLED": False})
+    reid.TRIPLET.LOSS_WEIGHT = 1.0
+    # In units of cosine. Ours.
+    reid.TRIPLET.MARGIN = 0.3
+    # Take negatives from the dictionary too, backgrounds included. Ours.
+    reid.TRIPLET.USE_DICTIONARY = False
+
+    # Same person or not, for pairs of people across an image pair (Zheng et al. 2017, arXiv 1611.05666).
+    reid.VERIFICATION = CN({"ENABLED": False})
+    reid.VERIFICATION.LOSS_WEIGHT = 1.0
+    # The decision starts as SCALE * (cosine - THRESHOLD) and then learns. Ours.
+    reid.VERIFICATION.SCALE = 10.0
+    reid.VERIFICATION.THRESHOLD = 0.5
 
 
 def _add_crop_config(cfg: CN) -> None:
@@ -116,8 +160,8 @@ def _add_crop_config(cfg: CN) -> None:
 
 
 def _add_solver_config(cfg: CN) -> None:
-    # Builder of the training loader, a name in TRAIN_LOADER_REGISTRY: "build_pair_train_loader" or
-    # "build_crop_train_loader".
+    # Builder of the training loader, a name in TRAIN_LOADER_REGISTRY: "build_pair_train_loader",
+    # "build_image_train_loader" or "build_crop_train_loader".
     cfg.DATALOADER.TRAIN_LOADER = "build_pair_train_loader"
     # "SGD" (paper) or "AdamW".
     cfg.SOLVER.OPTIMIZER = "SGD"

@@ -1,96 +1,91 @@
-"""The identity side of one I-Net iteration: subgroups, dictionary, OLP, HEP or softmax (paper sections 3.2, 3.3).
+"""The identity side of one iteration: the losses that are switched on, and the dictionary and classifier they share.
 
 Shape letters: N images (two consecutive ones are a pair), R regions, D embedding size, C identities.
 """
+
+from collections.abc import Mapping
+from dataclasses import replace
 
 import torch
 from detectron2.config import CfgNode, configurable
 from torch import Tensor, nn
 
-from inet_d2.data.pids import BACKGROUND, IGNORED, UNLABELLED, is_labelled
+from inet_d2.data.pids import BACKGROUND, UNLABELLED, is_labelled
 from inet_d2.modeling.feature_dictionary import FeatureDictionary
-from inet_d2.modeling.losses.hep import class_of_pid, hardest_classes, priority_pool
-from inet_d2.modeling.losses.olp import Subgroups, form_subgroups, olp_loss
-from inet_d2.modeling.losses.softmax import IdentityClassifier, identity_cross_entropy
+from inet_d2.modeling.identity_batch import IdentityBatch
+from inet_d2.modeling.identity_terms import IdentityTerm, build_identity_terms
+from inet_d2.modeling.losses.olp import Subgroups, form_subgroups
+from inet_d2.modeling.losses.softmax import IdentityClassifier
 
 
 class IdentityLosses(nn.Module):
-    """Identity losses over image pairs, with their state: the feature dictionary and the classifier.
+    """Identity losses over the regions of a batch, with their state.
 
     Args:
-        num_pids: C, labelled identities of the training set.
-        dictionary: the on-line feature dictionary.
-        classifier: C + 1 outputs, background last.
-        backgrounds_per_image: random background regions stored per image.
+        terms: the losses by name; may be empty.
+        dictionary: the on-line feature dictionary; None if no loss needs it.
+        classifier: C + 1 outputs, background last; None if no loss needs it.
+        backgrounds_per_image: random background regions stored in the dictionary per image.
         use_unlabelled: store people without identity and use them as negatives.
-        olp_weight, hep_weight, softmax_weight: loss weights; 0 switches a loss off.
-        olp_scale: see :func:`olp_loss`.
-        olp_gradient: see :func:`form_subgroups`.
-        hep_classes: M of Eq. 5.
-        hep_top: hardest negatives per subgroup that give their class priority.
-        person_share: see :func:`identity_cross_entropy`.
+        gradient: who learns from the subgroups, see :func:`form_subgroups`.
     """
 
     @configurable
     def __init__(
         self,
         *,
-        num_pids: int,
-        dictionary: FeatureDictionary,
-        classifier: IdentityClassifier,
-        backgrounds_per_image: int,
-        use_unlabelled: bool,
-        olp_weight: float,
-        olp_scale: float,
-        olp_gradient: str,
-        hep_weight: float,
-        hep_classes: int,
-        hep_top: int,
-        softmax_weight: float,
-        person_share: float,
+        terms: Mapping[str, IdentityTerm],
+        dictionary: FeatureDictionary | None = None,
+        classifier: IdentityClassifier | None = None,
+        backgrounds_per_image: int = 5,
+        use_unlabelled: bool = True,
+        gradient: str = "anchor",
     ) -> None:
         super().__init__()
-        self.num_pids = num_pids
         self.dictionary = dictionary
         self.classifier = classifier
+        self.terms = nn.ModuleDict(terms)
         self.backgrounds_per_image = backgrounds_per_image
         self.use_unlabelled = use_unlabelled
-        self.olp_weight = olp_weight
-        self.olp_scale = olp_scale
-        self.olp_gradient = olp_gradient
-        self.hep_weight = hep_weight
-        self.hep_classes = hep_classes
-        self.hep_top = hep_top
-        self.softmax_weight = softmax_weight
-        self.person_share = person_share
+        self.gradient = gradient
 
     @classmethod
     def from_config(cls, cfg: CfgNode) -> dict:
-        """Turn the keys under MODEL.ROI_REID_HEAD into arguments."""
+        """Turn the keys under MODEL.ROI_REID_HEAD into arguments.
+
+        Raises:
+            ValueError: a loss needs image pairs, but DATALOADER.TRAIN_LOADER gives single images.
+        """
         reid = cfg.MODEL.ROI_REID_HEAD
-        return {
-            "num_pids": reid.NUM_PIDS,
-            "dictionary": FeatureDictionary(size=reid.DICTIONARY.SIZE, embed_dim=reid.EMBED_DIM),
-            "classifier": IdentityClassifier(
+        terms = build_identity_terms(cfg)
+        _check_loader(terms, cfg.DATALOADER.TRAIN_LOADER)
+        dictionary = classifier = None
+        if any(term.needs_dictionary for term in terms.values()):
+            dictionary = FeatureDictionary(size=reid.DICTIONARY.SIZE, embed_dim=reid.EMBED_DIM)
+        if any(term.needs_classifier for term in terms.values()):
+            classifier = IdentityClassifier(
                 embed_dim=reid.EMBED_DIM,
                 num_classes=reid.NUM_PIDS + 1,
                 cosine=reid.CLASSIFIER.COSINE,
                 scale=reid.CLASSIFIER.SCALE,
-            ),
+                sparse_gradient=reid.CLASSIFIER.SPARSE_GRADIENT,
+            )
+        return {
+            "terms": terms,
+            "dictionary": dictionary,
+            "classifier": classifier,
             "backgrounds_per_image": reid.DICTIONARY.BACKGROUNDS_PER_IMAGE,
             "use_unlabelled": reid.DICTIONARY.USE_UNLABELLED,
-            "olp_weight": reid.OLP.LOSS_WEIGHT * reid.OLP.ENABLED,
-            "olp_scale": reid.OLP.SCALE,
-            "olp_gradient": reid.OLP.GRADIENT,
-            "hep_weight": reid.HEP.LOSS_WEIGHT * reid.HEP.ENABLED,
-            "hep_classes": reid.HEP.NUM_CLASSES,
-            "hep_top": reid.HEP.TOP_NEGATIVES,
-            "softmax_weight": reid.SOFTMAX.LOSS_WEIGHT * reid.SOFTMAX.ENABLED,
-            "person_share": reid.CLASSIFIER.PERSON_SHARE,
+            "gradient": reid.OLP.GRADIENT,
         }
 
+    @property
+    def needs_pairs(self) -> bool:
+        """Whether consecutive images must be pairs that show a common identity."""
+        return any(term.needs_pairs for term in self.terms.values())
+
     def forward(self, embeddings: Tensor, pids: Tensor, images: Tensor) -> tuple[dict[str, Tensor], dict[str, float]]:
-        """Losses of one iteration; afterwards the dictionary holds its regions.
+        """Losses of one iteration; afterwards the state holds its regions.
 
         Args:
             embeddings: (R, D) float, unit length.
@@ -98,97 +93,69 @@ class IdentityLosses(nn.Module):
             images: (R,) int64 in [0, N), the image each region is from, not decreasing.
 
         Returns:
-            Weighted losses ``loss_olp``, ``loss_hep``, ``loss_softmax`` (those that are on, always the same keys), and
-            statistics for the log.
+            Weighted losses ``loss_<name>`` (those that are on, always the same keys), and statistics for the log.
         """
+        batch = self._make_batch(embeddings, pids, images)
+        losses = {f"loss_{name}": term.loss_weight * term(batch) for name, term in self.terms.items()}
+        # State changes only now: all images have their losses.
+        for term in self.terms.values():
+            term.update(batch)
+        if self.dictionary is not None:
+            self.dictionary.update(embeddings[batch.stored].detach(), pids[batch.stored])
+        return losses, self._statistics(batch)
+
+    def _make_batch(self, embeddings: Tensor, pids: Tensor, images: Tensor) -> IdentityBatch:
+        is_person = is_labelled(pids) | ((pids == UNLABELLED) & self.use_unlabelled)
+        batch = IdentityBatch(embeddings, pids, images, is_person, self.classifier)
+        if self.dictionary is None:
+            return batch
         # The dictionary takes part as it stands together with this iteration's entries, which are stored afterwards.
-        stored = self._choose_entries(pids, images)
+        stored = self._choose_entries(batch)
         stored_embeddings, stored_pids = self.dictionary.contents()
         negatives = torch.cat([stored_embeddings, embeddings[stored]])
         negative_pids = torch.cat([stored_pids, pids[stored]])
-
         subgroups = form_subgroups(
-            embeddings,
-            cross_image_positives(pids, images),
-            negatives,
-            pids[:, None] != negative_pids,
-            gradient=self.olp_gradient,
+            embeddings, batch.is_positive, negatives, pids[:, None] != negative_pids, gradient=self.gradient
         )
-        losses = {}
-        if self.olp_weight:
-            losses["loss_olp"] = self.olp_weight * olp_loss(subgroups, scale=self.olp_scale)
-        losses.update(self._classification_losses(embeddings, pids, subgroups, negative_pids))
+        return replace(batch, stored=stored, negatives=negatives, negative_pids=negative_pids, subgroups=subgroups)
 
-        self.dictionary.update(embeddings[stored].detach(), pids[stored])
-        return losses, self._statistics(pids, subgroups)
-
-    def _choose_entries(self, pids: Tensor, images: Tensor) -> Tensor:
+    def _choose_entries(self, batch: IdentityBatch) -> Tensor:
         """Rows to store: all people, and a few random backgrounds of every image; (S,) int64."""
-        people = is_labelled(pids) | ((pids == UNLABELLED) & self.use_unlabelled)
-        background = (pids == BACKGROUND).nonzero(as_tuple=True)[0]
-        background = background[torch.randperm(len(background), device=pids.device)]
+        background = (batch.pids == BACKGROUND).nonzero(as_tuple=True)[0]
+        background = background[torch.randperm(len(background), device=background.device)]
         # Group the shuffled rows by image; a row's place within its group is its distance from the group's start.
-        groups, order = images[background].sort(stable=True)
-        place = torch.arange(len(groups), device=pids.device) - torch.searchsorted(groups, groups)
+        groups, order = batch.images[background].sort(stable=True)
+        place = torch.arange(len(groups), device=groups.device) - torch.searchsorted(groups, groups)
         background = background[order][place < self.backgrounds_per_image]
-        return torch.cat([people.nonzero(as_tuple=True)[0], background])
-
-    def _classification_losses(
-        self, embeddings: Tensor, pids: Tensor, subgroups: Subgroups, negative_pids: Tensor
-    ) -> dict[str, Tensor]:
-        classified = ((pids != UNLABELLED) & (pids != IGNORED)).nonzero(as_tuple=True)[0]
-        embeddings, targets = embeddings[classified], class_of_pid(pids[classified], background_class=self.num_pids)
-        is_person = targets != self.num_pids
-        losses = {}
-        if self.hep_weight:
-            hard = hardest_classes(
-                subgroups.negative_similarity,
-                class_of_pid(negative_pids, background_class=self.num_pids),
-                top=self.hep_top,
-            )
-            pool = priority_pool(targets, hard, num_classes=self.num_pids + 1, size=self.hep_classes)
-            columns = (targets[:, None] == pool).int().argmax(dim=1)
-            loss = identity_cross_entropy(
-                self.classifier(embeddings, pool), columns, is_person, person_share=self.person_share
-            )
-            losses["loss_hep"] = self.hep_weight * loss
-        if self.softmax_weight:
-            loss = identity_cross_entropy(
-                self.classifier(embeddings), targets, is_person, person_share=self.person_share
-            )
-            losses["loss_softmax"] = self.softmax_weight * loss
-        return losses
+        return torch.cat([batch.is_person.nonzero(as_tuple=True)[0], background])
 
     @torch.no_grad()
-    def _statistics(self, pids: Tensor, subgroups: Subgroups) -> dict[str, float]:
-        num_subgroups = subgroups.is_positive.sum()
+    def _statistics(self, batch: IdentityBatch) -> dict[str, float]:
         statistics = {
-            "reid/num_labelled": is_labelled(pids).sum(),
-            "reid/num_unlabelled": (pids == UNLABELLED).sum(),
-            "reid/num_subgroups": num_subgroups,
-            "reid/dictionary_fill": self.dictionary.fill,
+            "reid/num_labelled": is_labelled(batch.pids).sum(),
+            "reid/num_unlabelled": (batch.pids == UNLABELLED).sum(),
         }
-        if num_subgroups > 0:
-            positives = subgroups.positive_similarity[subgroups.is_positive]
-            hardest = subgroups.negative_similarity.amax(dim=1, keepdim=True).expand_as(subgroups.is_positive)
-            statistics["reid/positive_similarity"] = positives.mean()
-            statistics["reid/positive_beats_negatives"] = (positives > hardest[subgroups.is_positive]).float().mean()
+        if batch.subgroups is not None:
+            statistics["reid/dictionary_fill"] = self.dictionary.fill
+            statistics.update(_subgroup_statistics(batch.subgroups))
         return {name: float(value) for name, value in statistics.items()}
 
 
-def cross_image_positives(pids: Tensor, images: Tensor) -> Tensor:
-    """Which regions are positives of which anchors.
+def _subgroup_statistics(subgroups: Subgroups) -> dict[str, Tensor]:
+    statistics = {"reid/num_subgroups": subgroups.is_positive.sum()}
+    if statistics["reid/num_subgroups"] > 0:
+        positives = subgroups.positive_similarity[subgroups.is_positive]
+        hardest = subgroups.negative_similarity.amax(dim=1, keepdim=True).expand_as(subgroups.is_positive)
+        statistics["reid/positive_similarity"] = positives.mean()
+        statistics["reid/positive_beats_negatives"] = (positives > hardest[subgroups.is_positive]).float().mean()
+    return statistics
 
-    Args:
-        pids: (R,) int64.
-        images: (R,) int64; images 2i and 2i + 1 are a pair.
 
-    Returns:
-        (R, R) bool, symmetric: same identity, same pair, different image.
-
-    Source: I-Net, section 3.2; all combinations of both directions, every shared identity of the pair.
-    """
-    pairs = images // 2
-    return (
-        (pids[:, None] == pids) & is_labelled(pids)[:, None] & (pairs[:, None] == pairs) & (images[:, None] != images)
-    )
+def _check_loader(terms: Mapping[str, IdentityTerm], train_loader: str) -> None:
+    in_need = [term.config_node for term in terms.values() if term.needs_pairs]
+    if in_need and train_loader == "build_image_train_loader":
+        raise ValueError(
+            f'DATALOADER.TRAIN_LOADER is "{train_loader}", which gives single images, but the losses '
+            f"{', '.join(in_need)} of MODEL.ROI_REID_HEAD need pairs; use build_pair_train_loader, or set the ENABLED "
+            "keys of these losses to False."
+        )

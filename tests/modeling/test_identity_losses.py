@@ -4,34 +4,34 @@ import math
 
 import pytest
 import torch
+from detectron2.config import get_cfg
 from torch.nn.functional import normalize
 
+from inet_d2 import add_inet_config
 from inet_d2.data.pids import BACKGROUND, IGNORED, UNLABELLED
-from inet_d2.modeling.feature_dictionary import FeatureDictionary
-from inet_d2.modeling.identity_losses import IdentityLosses, cross_image_positives
-from inet_d2.modeling.losses.softmax import IdentityClassifier
+from inet_d2.modeling.identity_batch import cross_image_positives
+from inet_d2.modeling.identity_losses import IdentityLosses
 
 NUM_PIDS = 30
 
 
-def build(**options):
+def build(*, size=64, use_unlabelled=True, **changes):
+    """Losses by configuration: build(**{"HEP.ENABLED": False, ...})."""
     torch.manual_seed(0)
-    arguments = {
-        "num_pids": NUM_PIDS,
-        "dictionary": FeatureDictionary(size=options.pop("size", 64), embed_dim=8),
-        "classifier": IdentityClassifier(embed_dim=8, num_classes=NUM_PIDS + 1),
-        "backgrounds_per_image": 2,
-        "use_unlabelled": True,
-        "olp_weight": 1.0,
-        "olp_scale": 1.0,
-        "olp_gradient": "anchor",
-        "hep_weight": 1.0,
-        "hep_classes": 10,
-        "hep_top": 4,
-        "softmax_weight": 0.0,
-        "person_share": 0.0,
+    options = {
+        "EMBED_DIM": 8,
+        "NUM_PIDS": NUM_PIDS,
+        "DICTIONARY.SIZE": size,
+        "DICTIONARY.BACKGROUNDS_PER_IMAGE": 2,
+        "DICTIONARY.USE_UNLABELLED": use_unlabelled,
+        "HEP.NUM_CLASSES": 10,
+        "HEP.TOP_NEGATIVES": 4,
     }
-    return IdentityLosses(**{**arguments, **options})
+    cfg = get_cfg()
+    add_inet_config(cfg)
+    pairs = {f"MODEL.ROI_REID_HEAD.{key}": value for key, value in {**options, **changes}.items()}
+    cfg.merge_from_list([x for pair in pairs.items() for x in pair])
+    return IdentityLosses(cfg)
 
 
 def batch(pids, images, seed=0):
@@ -69,7 +69,7 @@ def test_losses_by_slow_twin():
 
 
 def test_softmax_counts_background_and_leaves_unlabelled_and_ignored_out():
-    losses = build(hep_weight=0.0, softmax_weight=2.0)
+    losses = build(**{"HEP.ENABLED": False, "SOFTMAX.ENABLED": True, "SOFTMAX.LOSS_WEIGHT": 2.0})
     embeddings, pids, images = batch([3, UNLABELLED, BACKGROUND, IGNORED, 4], [0, 0, 0, 1, 1])
     result, _ = losses(embeddings, pids, images)
     logits = losses.classifier(embeddings[[0, 2, 4]])
@@ -80,13 +80,13 @@ def test_softmax_counts_background_and_leaves_unlabelled_and_ignored_out():
 
 def test_hep_with_a_pool_of_all_classes_is_the_full_softmax():
     embeddings, pids, images = batch([3, 3, BACKGROUND, 4], [0, 1, 1, 1])
-    result, _ = build(hep_classes=NUM_PIDS + 1, softmax_weight=1.0)(embeddings, pids, images)
+    result, _ = build(**{"HEP.NUM_CLASSES": NUM_PIDS + 1, "SOFTMAX.ENABLED": True})(embeddings, pids, images)
     torch.testing.assert_close(result["loss_hep"], result["loss_softmax"])
 
 
 def test_hep_chance_level():
     # All class weights zero: log of the pool's size, whatever the pool (spec: ln 100 for M = 100).
-    losses = build(hep_classes=10)
+    losses = build(**{"HEP.NUM_CLASSES": 10})
     torch.nn.init.zeros_(losses.classifier.weight)
     result, _ = losses(*batch([3, 3, BACKGROUND, 4], [0, 1, 1, 1]))
     assert float(result["loss_hep"].detach()) == pytest.approx(math.log(10), abs=1e-6)
@@ -135,7 +135,7 @@ def test_unlabelled_switch():
 )
 def test_training_goes_on_without_a_pair(pids, images):
     embeddings, pids, images = batch(pids, images)
-    losses = build(softmax_weight=1.0)
+    losses = build(**{"SOFTMAX.ENABLED": True})
     result, statistics = losses(embeddings, pids, images)
     assert set(result) == {"loss_olp", "loss_hep", "loss_softmax"}
     assert float(result["loss_olp"].detach()) == 0

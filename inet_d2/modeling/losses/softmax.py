@@ -13,13 +13,25 @@ class IdentityClassifier(nn.Module):
         num_classes: number of outputs; for I-Net C + 1, background being the last (section 3.3).
         cosine: use unit-length class weights and no bias, so that logits are ``scale`` times cosines.
         scale: multiplies the logits.
+        sparse_gradient: where only some columns are asked for, give the weight a row-sparse gradient, so that neither
+            the backward pass nor the optimiser step depends on ``num_classes``. The optimiser has to support it; see
+            ``inet_d2/engine/row_sparse.py``.
     """
 
-    def __init__(self, *, embed_dim: int, num_classes: int, cosine: bool = False, scale: float = 1.0) -> None:
+    def __init__(
+        self,
+        *,
+        embed_dim: int,
+        num_classes: int,
+        cosine: bool = False,
+        scale: float = 1.0,
+        sparse_gradient: bool = False,
+    ) -> None:
         super().__init__()
         self.num_classes = num_classes
         self.cosine = cosine
         self.scale = scale
+        self.sparse_gradient = sparse_gradient
         self.weight = nn.Parameter(torch.empty(num_classes, embed_dim))
         nn.init.normal_(self.weight, std=0.01)
         if cosine:
@@ -39,7 +51,7 @@ class IdentityClassifier(nn.Module):
         """
         weight, bias = self.weight, self.bias
         if classes is not None:
-            weight = weight[classes]
+            weight = F.embedding(classes, weight, sparse=self.sparse_gradient)
             bias = None if bias is None else bias[classes]
         if self.cosine:
             weight = F.normalize(weight)

@@ -24,15 +24,24 @@ class CropReID(INet):
         scale: multiplies the cosines of the pair loss.
         softmax_weight, pair_weight: loss weights.
         **kwargs: arguments of :class:`INet`; there is no proposal generator.
+
+    Raises:
+        ValueError: no loss of the joint stage has an identity classifier, so there is nothing to train here.
     """
 
     @configurable
     def __init__(self, *, scale: float, softmax_weight: float, pair_weight: float, **kwargs: object) -> None:
         super().__init__(**kwargs)
+        if self.roi_heads.identity_losses.classifier is None:
+            raise ValueError(
+                "CropReID trains the identity classifier of the joint stage; set the ENABLED key of "
+                "MODEL.ROI_REID_HEAD.HEP, SOFTMAX or RANDOM_SOFTMAX."
+            )
         self.scale = scale
         self.softmax_weight = softmax_weight
         self.pair_weight = pair_weight
-        # What only detection uses gets no gradient here and must not look trainable to a distributed trainer.
+        # What only the joint stage uses gets no gradient here and must not look trainable to a distributed trainer.
+        self.roi_heads.identity_losses.terms.requires_grad_(False)
         self.roi_heads.box_predictor.requires_grad_(False)
         if self.roi_heads.reid_head.fc is not None:
             self.roi_heads.box_head.requires_grad_(False)

@@ -12,7 +12,8 @@ class INet(GeneralizedRCNN):
     """Faster R-CNN on pairs of images with shared weights, whose ROI heads also embed people.
 
     In training the batch holds pairs: images 2i and 2i + 1 show a common identity. Both go through one forward pass,
-    which is what two streams with shared weights compute. In testing images are independent of each other.
+    which is what two streams with shared weights compute. In testing images are independent of each other. Baselines
+    whose losses need no pairs (OIM, a plain detector) train on any images.
 
     Args:
         hold_batch_norm: keep every batch norm in evaluation mode while training.
@@ -45,16 +46,16 @@ class INet(GeneralizedRCNN):
 
         Args:
             batched_inputs: one dict per image. Training: ``image`` (C, H, W) and ``instances`` with ``gt_boxes``,
-                ``gt_classes`` and ``gt_pids``; an even number of images, consecutive ones being a pair. Testing: see
-                :meth:`inference`.
+                ``gt_classes`` and ``gt_pids``; where a loss needs pairs, an even number of images, consecutive ones
+                being a pair. Testing: see :meth:`inference`.
 
         Returns:
             Training: weighted losses by name. Testing: one dict per image.
 
         Raises:
-            ValueError: an odd number of training images.
+            ValueError: an odd number of training images where a loss needs pairs.
         """
-        if self.training and len(batched_inputs) % 2:
+        if self.training and len(batched_inputs) % 2 and self.roi_heads.identity_losses.needs_pairs:
             raise ValueError(
                 f"INet trains on pairs of images, but the batch has {len(batched_inputs)}; use an even "
                 "SOLVER.IMS_PER_BATCH and DATALOADER.TRAIN_LOADER build_pair_train_loader."

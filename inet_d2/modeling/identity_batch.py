@@ -1,0 +1,79 @@
+"""What one training iteration offers to the identity losses.
+
+Shape letters: N images (two consecutive ones are a pair), R regions, S of them stored, D embedding size,
+K negatives.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from torch import Tensor
+
+from inet_d2.data.pids import is_labelled
+from inet_d2.modeling.losses.olp import Subgroups
+from inet_d2.modeling.losses.softmax import IdentityClassifier
+
+
+@dataclass(frozen=True)
+class IdentityBatch:
+    """The regions of one iteration and what they are compared with.
+
+    Attributes:
+        embeddings: (R, D) float, unit length.
+        pids: (R,) int64, encoding of ``inet_d2/data/pids.py``.
+        images: (R,) int64 in [0, N), not decreasing; images 2i and 2i + 1 are a pair if the loader makes pairs.
+        is_person: (R,) bool, labelled people and, unless they are switched off, unlabelled ones.
+        classifier: C + 1 outputs, background last; None if no loss needs it.
+        stored: (S,) int64, regions that go into the dictionary afterwards; None without a dictionary.
+        negatives: (K, D) float, the dictionary as it stands and this iteration's entries; None without a dictionary.
+        negative_pids: (K,) int64; None without a dictionary.
+        subgroups: OLP's, with these negatives; None without a dictionary.
+    """
+
+    embeddings: Tensor
+    pids: Tensor
+    images: Tensor
+    is_person: Tensor
+    classifier: IdentityClassifier | None = None
+    stored: Tensor | None = None
+    negatives: Tensor | None = None
+    negative_pids: Tensor | None = None
+    subgroups: Subgroups | None = None
+
+    @cached_property
+    def is_cross_image(self) -> Tensor:
+        """(R, R) bool: regions of different images of one pair."""
+        return cross_image(self.images)
+
+    @cached_property
+    def is_positive(self) -> Tensor:
+        """(R, R) bool: see :func:`cross_image_positives`."""
+        return cross_image_positives(self.pids, self.images)
+
+
+def cross_image(images: Tensor) -> Tensor:
+    """Which regions are in the two different images of one pair.
+
+    Args:
+        images: (R,) int64; images 2i and 2i + 1 are a pair.
+
+    Returns:
+        (R, R) bool, symmetric.
+    """
+    pairs = images // 2
+    return (pairs[:, None] == pairs) & (images[:, None] != images)
+
+
+def cross_image_positives(pids: Tensor, images: Tensor) -> Tensor:
+    """Which regions are positives of which anchors.
+
+    Args:
+        pids: (R,) int64.
+        images: (R,) int64; images 2i and 2i + 1 are a pair.
+
+    Returns:
+        (R, R) bool, symmetric: same identity, same pair, different image.
+
+    Source: I-Net, section 3.2; all combinations of both directions, every shared identity of the pair.
+    """
+    return (pids[:, None] == pids) & is_labelled(pids)[:, None] & cross_image(images)

@@ -1,0 +1,178 @@
+"""The identity branch of ROI heads, for any of Detectron2's that pools regions and has a box predictor."""
+
+import torch
+from detectron2.config import CfgNode, configurable
+from detectron2.layers import ShapeSpec
+from detectron2.structures import Boxes, ImageList, Instances
+from detectron2.utils.events import get_event_storage
+from torch import Tensor
+
+from inet_d2.modeling.identity_losses import IdentityLosses
+from inet_d2.modeling.roi_heads.region_pids import keep_shared_people, label_regions
+from inet_d2.modeling.roi_heads.reid_head import EmbeddingHead
+
+
+class IdentityBranch:
+    """Mix-in that gives ROI heads embeddings and identity losses on the features of the box branch.
+
+    List it before one of Detectron2's ROI heads with a ``box_predictor``, and implement the three hooks at the end.
+
+    Args:
+        reid_head: makes embeddings of region features.
+        identity_losses: the losses that are switched on, with their state.
+        person_iou, background_iou: see :func:`label_regions`.
+        pool_final_box: in testing, embed the regressed box instead of the proposal.
+        **kwargs: arguments of the ROI heads.
+    """
+
+    @configurable
+    def __init__(
+        self,
+        *,
+        reid_head: EmbeddingHead,
+        identity_losses: IdentityLosses,
+        person_iou: float,
+        background_iou: float,
+        pool_final_box: bool,
+        **kwargs: object,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.reid_head = reid_head
+        self.identity_losses = identity_losses
+        self.person_iou = person_iou
+        self.background_iou = background_iou
+        self.pool_final_box = pool_final_box
+
+    @classmethod
+    def from_config(cls, cfg: CfgNode, input_shape: dict[str, ShapeSpec]) -> dict:
+        """Arguments of the ROI heads, and the keys under MODEL.ROI_REID_HEAD.
+
+        Raises:
+            ValueError: keys contradict each other; the message names them.
+        """
+        ret = super().from_config(cfg, input_shape)
+        reid = cfg.MODEL.ROI_REID_HEAD
+        resolution = cfg.MODEL.ROI_BOX_HEAD.POOLER_RESOLUTION
+        channels = input_shape[cfg.MODEL.ROI_HEADS.IN_FEATURES[0]].channels
+        ret["reid_head"] = EmbeddingHead(
+            cfg,
+            pooled_shape=ShapeSpec(channels=channels, height=resolution, width=resolution),
+            feature_shape=cls._region_feature_shape(cfg, ret),
+        )
+        ret["identity_losses"] = IdentityLosses(cfg)
+        ret["person_iou"] = reid.PERSON_IOU
+        ret["background_iou"] = reid.BACKGROUND_IOU
+        ret["pool_final_box"] = reid.POOL_FINAL_BOX
+        _check_options(reid, has_losses=len(ret["identity_losses"].terms) > 0)
+        return ret
+
+    def forward(
+        self,
+        images: ImageList,
+        features: dict[str, Tensor],
+        proposals: list[Instances],
+        targets: list[Instances] | None = None,
+    ) -> tuple[list[Instances], dict[str, Tensor]]:
+        """Losses in training, detections with embeddings in testing.
+
+        Args:
+            images: the batch; in training images 2i and 2i + 1 are a pair, if a loss needs pairs.
+            features: feature maps by name.
+            proposals: per image, ``proposal_boxes`` and ``objectness_logits``.
+            targets: per image, ``gt_boxes``, ``gt_classes`` and ``gt_pids`` (training only).
+
+        Returns:
+            Training: ``(sampled regions, losses)``. Testing: ``(detections, {})``; detections have ``pred_boxes``,
+            ``scores``, ``pred_classes`` and ``pred_embeddings`` (n, D), unit length.
+        """
+        if not self.training:
+            return self._detect(features, proposals), {}
+        sampled = self.label_and_sample_proposals(proposals, targets)
+        if self.identity_losses.needs_pairs:
+            sampled = keep_shared_people(sampled, targets)
+        pooled = self._pool(features, [x.proposal_boxes for x in sampled])
+        region_features = self._region_features(pooled)
+        losses = self.box_predictor.losses(self.box_predictor(region_features), sampled)
+        if len(self.identity_losses.terms) > 0:
+            losses.update(self._identity_losses(self.reid_head(pooled, region_features), sampled, targets))
+        return sampled, losses
+
+    def _identity_losses(
+        self, embeddings: Tensor, sampled: list[Instances], targets: list[Instances]
+    ) -> dict[str, Tensor]:
+        pids = [
+            label_regions(x, t, person_iou=self.person_iou, background_iou=self.background_iou)
+            for x, t in zip(sampled, targets, strict=True)
+        ]
+        sizes = torch.tensor([len(x) for x in pids], device=embeddings.device)
+        images = torch.arange(len(pids), device=embeddings.device).repeat_interleave(sizes)
+        losses, statistics = self.identity_losses(embeddings, torch.cat(pids), images)
+        get_event_storage().put_scalars(**statistics)
+        return losses
+
+    def _detect(self, features: dict[str, Tensor], proposals: list[Instances]) -> list[Instances]:
+        pooled = self._pool(features, [x.proposal_boxes for x in proposals])
+        region_features = self._region_features(pooled)
+        detections, kept = self.box_predictor.inference(self.box_predictor(region_features), proposals)
+        if self.pool_final_box:
+            embeddings = self.embed_boxes(features, [x.pred_boxes for x in detections])
+        else:
+            # Only rows that became detections need an embedding.
+            starts = torch.tensor([0, *(len(x) for x in proposals[:-1])]).cumsum(0).tolist()
+            rows = torch.cat([index + start for index, start in zip(kept, starts, strict=True)])
+            embeddings = self.reid_head(pooled[rows], region_features[rows])
+        for instances, part in zip(detections, embeddings.split([len(x) for x in detections]), strict=True):
+            instances.pred_embeddings = part
+        return detections
+
+    def embed_boxes(self, features: dict[str, Tensor], boxes: list[Boxes]) -> Tensor:
+        """Embed given boxes: queries, annotated galleries, person crops.
+
+        Args:
+            features: feature maps by name.
+            boxes: per image, in the network's frame.
+
+        Returns:
+            (R, D) float, unit length, all images one after the other.
+        """
+        pooled = self._pool(features, boxes)
+        needs_box_head = self.reid_head.fc is None
+        return self.reid_head(pooled, self._region_features(pooled) if needs_box_head else None)
+
+    def forward_with_given_boxes(self, features: dict[str, Tensor], instances: list[Instances]) -> list[Instances]:
+        """Add ``pred_embeddings`` to instances that have ``pred_boxes`` (testing only)."""
+        embeddings = self.embed_boxes(features, [x.pred_boxes for x in instances])
+        for x, part in zip(instances, embeddings.split([len(x) for x in instances]), strict=True):
+            x.pred_embeddings = part
+        return instances
+
+    @classmethod
+    def _region_feature_shape(cls, cfg: CfgNode, arguments: dict) -> ShapeSpec:
+        """Shape of what :meth:`_region_features` returns, given the arguments of the ROI heads."""
+        raise NotImplementedError
+
+    def _pool(self, features: dict[str, Tensor], boxes: list[Boxes]) -> Tensor:
+        """Pool regions: (R, C, H, W)."""
+        raise NotImplementedError
+
+    def _region_features(self, pooled: Tensor) -> Tensor:
+        """What the box predictor sees: (R, F)."""
+        raise NotImplementedError
+
+
+def _check_options(reid: CfgNode, *, has_losses: bool) -> None:
+    if not reid.BACKGROUND_IOU <= reid.PERSON_IOU:
+        raise ValueError(
+            "MODEL.ROI_REID_HEAD: BACKGROUND_IOU must not exceed PERSON_IOU, got "
+            f"{reid.BACKGROUND_IOU} and {reid.PERSON_IOU}."
+        )
+    if reid.EMBEDDING == "learned" and not has_losses:
+        raise ValueError(
+            'MODEL.ROI_REID_HEAD.EMBEDDING is "learned", but every identity loss is off; set the ENABLED key of one '
+            '(OLP, HEP, OIM, ...), or EMBEDDING to "box_head".'
+        )
+    if reid.EMBEDDING == "box_head" and has_losses:
+        raise ValueError(
+            'MODEL.ROI_REID_HEAD.EMBEDDING is "box_head", which no identity loss trains; set OLP.ENABLED, HEP.ENABLED '
+            'and those of the other losses to False, or EMBEDDING to "learned".'
+        )

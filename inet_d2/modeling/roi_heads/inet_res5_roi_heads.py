@@ -1,0 +1,42 @@
+"""The same identity branch on a ResNet's fifth stage ("C4" models), as OIM has it."""
+
+from detectron2.config import CfgNode
+from detectron2.layers import ShapeSpec
+from detectron2.modeling.roi_heads import ROI_HEADS_REGISTRY, Res5ROIHeads
+from detectron2.structures import Boxes
+from torch import Tensor
+
+from inet_d2.modeling.roi_heads.identity_branch import IdentityBranch
+
+
+@ROI_HEADS_REGISTRY.register()
+class INetRes5ROIHeads(IdentityBranch, Res5ROIHeads):
+    """Regions of 14 x 14 pass the fifth stage and are averaged; detection and embedding share the result.
+
+    Args:
+        **kwargs: arguments of :class:`IdentityBranch` and of ``Res5ROIHeads``.
+
+    Source: Xiao et al. 2017 (arXiv 1604.01850v3), model structure, with the whole fifth stage after pooling.
+    """
+
+    @classmethod
+    def from_config(cls, cfg: CfgNode, input_shape: dict[str, ShapeSpec]) -> dict:
+        """Arguments of the parents.
+
+        Raises:
+            ValueError: MODEL.ROI_REID_HEAD.SEPARATE_FC is set; there is no box head to repeat.
+        """
+        if cfg.MODEL.ROI_REID_HEAD.SEPARATE_FC:
+            raise ValueError("MODEL.ROI_REID_HEAD.SEPARATE_FC: INetRes5ROIHeads has no box head; set it to False.")
+        return super().from_config(cfg, input_shape)
+
+    @classmethod
+    def _region_feature_shape(cls, cfg: CfgNode, arguments: dict) -> ShapeSpec:
+        # Each stage of a ResNet has twice the channels of the one before it.
+        return ShapeSpec(channels=cfg.MODEL.RESNETS.RES2_OUT_CHANNELS * 2**3)
+
+    def _pool(self, features: dict[str, Tensor], boxes: list[Boxes]) -> Tensor:
+        return self.pooler([features[name] for name in self.in_features], boxes)
+
+    def _region_features(self, pooled: Tensor) -> Tensor:
+        return self.res5(pooled).mean(dim=(2, 3))
