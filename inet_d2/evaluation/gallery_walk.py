@@ -13,7 +13,7 @@ import numpy as np
 from inet_d2.data.datasets.protocol import EVERY, LISTED, SearchProtocol
 from inet_d2.evaluation.detection_metric import BoxesByImage
 from inet_d2.evaluation.search_metric import hit_threshold
-from inet_d2.evaluation.segments import expand_ranges, first_maxima, paired_iou
+from inet_d2.evaluation.segments import expand_ranges, paired_iou
 
 RULES: Final = ("reference", "seqnet")
 """``reference``: an image that a gallery lists twice is searched twice; ``seqnet``: once, but its ground truths all
@@ -25,9 +25,9 @@ class Walk:
     """The galleries of a block of queries.
 
     Attributes:
-        similarities: (B, L) float64, -inf outside the query's gallery.
-        listed: (B, K) int64, the detection in each of the first K columns, -1 for none; later columns, if
-            any, are all N detections in order.
+        similarities: (B, L) float, -inf outside the query's gallery.
+        listed: (B, K) int64, the detection in each of the first K columns, -1 for none; later columns, if any, are
+            all N detections in order.
         candidates: detections that overlap a ground truth enough, truth after truth.
     """
 
@@ -35,17 +35,21 @@ class Walk:
     listed: np.ndarray
     candidates: "Candidates"
 
-    def hits(self) -> tuple[np.ndarray, np.ndarray]:
-        """Take for each ground truth the most similar candidate, of equal ones the first.
+    def detections_at(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        """Tell which detection stands in a cell.
+
+        Args:
+            rows: (T,) int64.
+            columns: (T,) int64.
 
         Returns:
-            (H,) int64 rows and (H,) int64 columns of the hits, truth after truth.
+            (T,) int64 detections; -1 for cells without one.
         """
-        found = self.candidates
-        values = self.similarities[found.rows, found.columns]
-        best = first_maxima(values, found.truths)
-        best = best[values[best] > -np.inf]
-        return found.rows[best], found.columns[best]
+        num_listed = self.listed.shape[1]
+        detections = columns - num_listed
+        in_list = columns < num_listed
+        detections[in_list] = self.listed[rows[in_list], columns[in_list]]
+        return detections
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +93,7 @@ class GalleryWalker:
         """Lay out the galleries of queries ``first`` to ``first + B - 1``.
 
         Args:
-            similarities: (B, N) float64 of these queries and every detection; not changed.
+            similarities: (B, N) float of these queries and every detection; not changed.
             first: the first query of the block.
 
         Returns:
@@ -111,7 +115,7 @@ class GalleryWalker:
             truths, truth_entries = truths[walked[truth_entries]], truth_entries[walked[truth_entries]]
             columns, listed = self._list_entries(images, rows, walked, num_rows)
             rest = similarities if protocol.gallery != LISTED else similarities[:, :0]
-            laid_out = np.empty((num_rows, listed.shape[1] + rest.shape[1]))
+            laid_out = np.empty((num_rows, listed.shape[1] + rest.shape[1]), dtype=similarities.dtype)
             laid_out[:, : listed.shape[1]] = np.take_along_axis(similarities, listed, axis=1)
             laid_out[:, : listed.shape[1]][listed < 0] = -np.inf
             laid_out[:, listed.shape[1] :] = rest

@@ -10,7 +10,7 @@ from scipy.optimize import linear_sum_assignment
 
 from inet_d2.data.datasets.protocol import rows_of
 from inet_d2.evaluation.detection_metric import BoxesByImage
-from inet_d2.evaluation.exact_similarity import snap_to_grid
+from inet_d2.evaluation.exact_similarity import length_exponents, to_grid
 from inet_d2.evaluation.gallery_walk import Walk
 from inet_d2.evaluation.predictions import ContextPredictions, SearchPredictions
 from inet_d2.evaluation.segments import expand_ranges, paired_iou
@@ -44,6 +44,7 @@ class GraphMatching:
     def __init__(
         self,
         context: ContextPredictions,
+        query_embeddings: np.ndarray,
         query_rows: np.ndarray,
         gallery: BoxesByImage,
         gallery_embeddings: np.ndarray,
@@ -53,6 +54,7 @@ class GraphMatching:
 
         Args:
             context: people of the query images, in the order of the predictions' queries.
+            query_embeddings: (Q, D) float32, in the order of the protocol; they set the scale of similarities.
             query_rows: (Q,) int64, for each query of the protocol its row in the predictions.
             gallery: detections of the test images in the protocol's order, cut at the score threshold.
             gallery_embeddings: (N, D) float32.
@@ -61,7 +63,7 @@ class GraphMatching:
         self._size = size
         self._gallery, self._starts = gallery, gallery.starts
         self._owners = np.repeat(np.arange(len(gallery.counts)), gallery.counts)
-        self._embeddings = snap_to_grid(gallery_embeddings, per_row=False)
+        self._embeddings = to_grid(gallery_embeddings, per_row=False)
         starts = np.cumsum(context.context_counts) - context.context_counts
         rows, owners = expand_ranges(starts[query_rows], context.context_counts[query_rows])
         is_query = np.diff(owners, prepend=-1) != 0
@@ -69,7 +71,9 @@ class GraphMatching:
         order = np.lexsort((-scores, owners))
         places = np.arange(len(rows)) - np.flatnonzero(is_query)[owners]
         kept = places < size.people
-        self._people = snap_to_grid(context.context_embeddings[rows[order][kept]], per_row=False)
+        people = context.context_embeddings[rows[order][kept]]
+        shift = length_exponents(people, per_row=False) - length_exponents(query_embeddings, per_row=False)
+        self._people = to_grid(people, per_row=False) * np.ldexp(1.0, shift)
         self._people_offsets = np.searchsorted(owners[order][kept], np.arange(len(query_rows) + 1))
 
     def __call__(self, walk: Walk, first: int) -> None:

@@ -163,7 +163,7 @@ def score_predictions(
                 f"{len(context.context_counts)}; use the context of the same evaluation"
             )
         size = PRW_SIZE if protocol.gallery == EVERY else CUHK_SYSU_SIZE
-        matching = GraphMatching(context, rows, gallery, embeddings, size)
+        matching = GraphMatching(context, inputs[0], rows, gallery, embeddings, size)
         revised = rank_queries(*inputs, **options, revise=matching)
     _warn_of_skipped(data, rankings)
     return SearchScores(

@@ -6,16 +6,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from inet_d2.data.datasets.protocol import SearchProtocol
 from inet_d2.evaluation.detection_metric import BoxesByImage
-from inet_d2.evaluation.exact_similarity import snap_to_grid
+from inet_d2.evaluation.exact_similarity import Similarities
 from inet_d2.evaluation.gallery_walk import GalleryWalker, Walk
 from inet_d2.evaluation.search_metric import check_ap_kind, precision_terms, share_within
+from inet_d2.evaluation.segments import first_maxima
 
 _CELLS_AT_ONCE = 1 << 22
-_HITS_PER_QUERY_TO_SORT = 8
 _PROGRESS_SECONDS = 5.0
 _logger = logging.getLogger(__name__)
 
@@ -89,20 +88,46 @@ def rank_queries(
         block_size = max(1, _CELLS_AT_ONCE // max(num_detections, 1))
     if block_size < 1:
         raise ValueError(f"block_size: expected at least 1, found {block_size}")
-    queries = snap_to_grid(query_embeddings, per_row=revise is None)
-    columns = snap_to_grid(gallery_embeddings, per_row=False).T
+    similarities = Similarities(query_embeddings, gallery_embeddings, per_row=revise is None)
     walkers = {name: GalleryWalker(protocol, gallery, rules=rules) for name, protocol in protocols.items()}
     parts: dict[str, list[tuple[np.ndarray, ...]]] = {name: [] for name in protocols}
     progress = _Progress(num_queries)
     for first in range(0, num_queries, block_size):
-        similarities = queries[first : first + block_size] @ columns
+        last = min(first + block_size, num_queries)
+        block = similarities.approximate(first, last) if revise is None else similarities.exact(first, last)
         for name, walker in walkers.items():
-            walk = walker.walk(similarities, first)
-            if revise is not None:
+            walk = walker.walk(block, first)
+            if revise is None:
+                cells = _ApproximateCells(walk, similarities, first)
+            else:
                 revise(walk, first)
-            parts[name].append(_rank_block(walk, ap))
-        progress.update(first + len(similarities))
+                cells = _ExactCells(walk)
+            parts[name].append(_rank_block(walk, cells, ap))
+        progress.update(last)
     return {name: _join(parts[name], protocol.num_ground_truths) for name, protocol in protocols.items()}
+
+
+class _ExactCells:
+    """A walk whose cells are final."""
+
+    margin = 0.0
+
+    def __init__(self, walk: Walk) -> None:
+        self._walk = walk
+
+    def __call__(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        return self._walk.similarities[rows, columns]
+
+
+class _ApproximateCells:
+    """A walk whose cells are off by less than a margin, with exact values on request."""
+
+    def __init__(self, walk: Walk, similarities: Similarities, first: int) -> None:
+        self._walk, self._similarities, self._first = walk, similarities, first
+        self.margin = similarities.margin
+
+    def __call__(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        return self._similarities.exact_pairs(self._first + rows, self._walk.detections_at(rows, columns))
 
 
 def _join(parts: list[tuple[np.ndarray, ...]], num_ground_truths: np.ndarray) -> SearchRanking:
@@ -110,17 +135,18 @@ def _join(parts: list[tuple[np.ndarray, ...]], num_ground_truths: np.ndarray) ->
     return SearchRanking(sums / np.maximum(num_ground_truths, 1), ranks, num_ground_truths, hits)
 
 
-def _rank_block(walk: Walk, ap: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _rank_block(
+    walk: Walk, exact: _ExactCells | _ApproximateCells, ap: str
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Sum of precision terms, rank of the best hit, and number of hits of each query of a block."""
     num_rows = len(walk.similarities)
-    rows, columns = walk.hits()
-    values = walk.similarities[rows, columns]
+    rows, columns, values = _find_hits(walk, exact)
     order = np.lexsort((columns, -values, rows))
     rows, columns, values = rows[order], columns[order], values[order]
-    at_least, above = _count_items(walk.similarities, rows, values)
+    above, equal, earlier = _count_items(walk.similarities, exact, rows, columns, values)
     hits_at_least, hits_above = _count_hits(rows, values)
     terms = precision_terms(
-        items_at_least=at_least,
+        items_at_least=above + equal,
         items_above=above,
         hits_at_least=hits_at_least,
         hits_above=hits_above,
@@ -129,37 +155,47 @@ def _rank_block(walk: Walk, ap: str) -> tuple[np.ndarray, np.ndarray, np.ndarray
     sums = np.bincount(rows, weights=terms, minlength=num_rows)
     firsts = np.flatnonzero(np.diff(rows, prepend=-1))
     best = np.full(num_rows, -1)
-    earlier = _count_earlier_ties(walk.similarities, rows[firsts], columns[firsts], at_least[firsts] - above[firsts])
-    best[rows[firsts]] = above[firsts] + earlier
+    best[rows[firsts]] = above[firsts] + earlier[firsts]
     return sums, best, np.bincount(rows, minlength=num_rows)
 
 
-def _count_items(table: np.ndarray, rows: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """How many cells of each hit's row are at least its value, and above it."""
-    num_rows, num_columns = table.shape
-    if len(rows) > _HITS_PER_QUERY_TO_SORT * num_rows:
-        return _count_items_sorted(table, rows, values)
-    at_least, above = np.empty(len(rows), dtype=np.int64), np.empty(len(rows), dtype=np.int64)
-    chunk = max(1, _CELLS_AT_ONCE // 4 // max(num_columns, 1))
+def _find_hits(walk: Walk, exact: _ExactCells | _ApproximateCells) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Row, column and exact similarity of each ground truth's most similar candidate, of equal ones the first."""
+    found = walk.candidates
+    inside = walk.similarities[found.rows, found.columns] > -np.inf
+    rows, columns, truths = found.rows[inside], found.columns[inside], found.truths[inside]
+    values = exact(rows, columns)
+    best = first_maxima(values, truths)
+    return rows[best], columns[best], values[best]
+
+
+def _count_items(
+    table: np.ndarray,
+    exact: _ExactCells | _ApproximateCells,
+    rows: np.ndarray,
+    columns: np.ndarray,
+    values: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """How many cells of each hit's row are above its value, equal to it, and equal to it further left."""
+    counts = np.zeros((3, len(rows)), dtype=np.int64)
+    lowest = (values - exact.margin).astype(table.dtype)[:, None]
+    highest = (values + exact.margin).astype(table.dtype)[:, None]
+    chunk = max(1, _CELLS_AT_ONCE // 8 // max(table.shape[1], 1))
     for first in range(0, len(rows), chunk):
         part = slice(first, first + chunk)
-        cells, wanted = table[rows[part]], values[part, None]
-        at_least[part] = np.count_nonzero(cells >= wanted, axis=1)
-        above[part] = np.count_nonzero(cells > wanted, axis=1)
-    return at_least, above
-
-
-def _count_items_sorted(table: np.ndarray, rows: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The same for many hits per row: sort once, then look up."""
-    num_rows, num_columns = table.shape
-    per_row = np.bincount(rows, minlength=num_rows)
-    places = np.arange(len(rows)) - (np.cumsum(per_row) - per_row)[rows]
-    wanted = np.full((num_rows, per_row.max()), np.inf)
-    wanted[rows, places] = values
-    ascending, lookup = torch.from_numpy(np.sort(table, axis=1)), torch.from_numpy(wanted)
-    below = torch.searchsorted(ascending, lookup, side="left").numpy()[rows, places]
-    up_to = torch.searchsorted(ascending, lookup, side="right").numpy()[rows, places]
-    return num_columns - below, num_columns - up_to
+        cells = table[rows[part]]
+        certain = cells > highest[part]
+        counts[0, part] = np.count_nonzero(certain, axis=1)
+        close = cells >= lowest[part]
+        close ^= certain
+        hits, places = np.divmod(np.flatnonzero(close), table.shape[1])
+        near = exact(rows[first + hits], places)
+        wanted = values[first + hits]
+        size = len(cells)
+        counts[0, part] += np.bincount(hits[near > wanted], minlength=size)
+        counts[1, part] = np.bincount(hits[near == wanted], minlength=size)
+        counts[2, part] = np.bincount(hits[(near == wanted) & (places < columns[first + hits])], minlength=size)
+    return counts[0], counts[1], counts[2]
 
 
 def _count_hits(rows: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -173,22 +209,6 @@ def _count_hits(rows: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.nd
     group_starts = positions[new_value]
     group_ends = np.append(group_starts[1:], len(rows))
     return group_ends[groups] - row_starts, group_starts[groups] - row_starts
-
-
-def _count_earlier_ties(
-    table: np.ndarray, rows: np.ndarray, columns: np.ndarray, group_sizes: np.ndarray
-) -> np.ndarray:
-    """How many cells left of each given one equal it; looked at only where the tie group has other members."""
-    earlier = np.zeros(len(rows), dtype=np.int64)
-    tied = np.flatnonzero(group_sizes > 1)
-    chunk = max(1, _CELLS_AT_ONCE // 4 // max(table.shape[1], 1))
-    for first in range(0, len(tied), chunk):
-        part = tied[first : first + chunk]
-        cells = table[rows[part]]
-        equal = cells == cells[np.arange(len(part)), columns[part], None]
-        equal &= np.arange(table.shape[1]) < columns[part, None]
-        earlier[part] = np.count_nonzero(equal, axis=1)
-    return earlier
 
 
 class _Progress:

@@ -1,0 +1,111 @@
+"""The slow, obvious twins of the metrics: plain loops over queries, images and boxes."""
+
+import numpy as np
+import pytest
+
+from inet_d2.data.datasets.protocol import EVERY, LISTED, LISTED_THEN_REST, SearchProtocol
+from inet_d2.evaluation.detection_metric import BoxesByImage
+
+
+def slow_iou(box, other):
+    width = max(0.0, min(box[2], other[2]) - max(box[0], other[0]))
+    height = max(0.0, min(box[3], other[3]) - max(box[1], other[1]))
+    union = (box[2] - box[0]) * (box[3] - box[1]) + (other[2] - other[0]) * (other[3] - other[1]) - width * height
+    return width * height / union if union > 0 else 0.0
+
+
+def slow_average_precision(pairs, num_truths, kind="step"):
+    """``pairs``: (score, is hit). Walks the thresholds from the highest score down."""
+    area, items, hits, before = 0.0, 0, 0, 1.0
+    for score in sorted({score for score, _ in pairs}, reverse=True):
+        group = [hit for value, hit in pairs if value == score]
+        items, hits = items + len(group), hits + sum(group)
+        precision = hits / items
+        height = precision if kind == "step" else (before + precision) / 2
+        area += sum(group) * height
+        before = precision
+    return area / num_truths if num_truths else 0.0
+
+
+def slow_search(queries, images, similarity, *, kind, rules="reference", ap="step", excluded=None):
+    """The official walk.
+
+    queries: rows of (image name, entries) with entries (image name, box or None);
+    images: name -> list of (row, box); similarity(query, row) -> float; excluded(query, name) -> bool.
+    Returns rows of (AP, rank of the best hit or -1, ground truths, hits).
+    """
+    results = []
+    for number, (own, entries) in enumerate(queries):
+        pairs, num_truths, listed = [], 0, []
+        order = list(entries)
+        if kind == EVERY:
+            boxes = dict(entries)
+            order = [(name, boxes.get(name)) for name in images if name != own]
+            order = [entry for entry in order if not (excluded and excluded(number, entry[0]))]
+        for name, box in order:
+            num_truths += box is not None
+            repeated = name in listed
+            listed.append(name)
+            if repeated and rules == "seqnet":
+                continue
+            values = [similarity(number, row) for row, _ in images[name]]
+            labels = [False] * len(values)
+            if box is not None:
+                width, height = box[2] - box[0], box[3] - box[1]
+                needed = min(0.5, width * height / ((width + 10) * (height + 10)))
+                for place in sorted(range(len(values)), key=lambda p: -values[p]):
+                    if slow_iou(box, images[name][place][1]) >= needed:
+                        labels[place] = True
+                        break
+            pairs += list(zip(values, labels, strict=True))
+        if kind == LISTED_THEN_REST:
+            for name, found in images.items():
+                if name not in listed and name != own:
+                    pairs += [(similarity(number, row), False) for row, _ in found]
+        ranked = sorted(pairs, key=lambda pair: -pair[0])
+        best = next((rank for rank, (_, hit) in enumerate(ranked) if hit), -1)
+        average = slow_average_precision(pairs, num_truths, ap)
+        results.append((average, best, num_truths, sum(hit for _, hit in pairs)))
+    return results
+
+
+def build_protocol(queries, names, kind=LISTED, cameras=None, query_boxes=None):
+    """A SearchProtocol from the plain lists that ``slow_search`` takes; cameras: name -> number."""
+    entries = [entry for _, listed in queries for entry in listed]
+    rows = {name: row for row, name in enumerate(names)}
+    truths = [number for number, (_, box) in enumerate(entries) if box is not None]
+    boxes = [[0.0, 0, 10, 20]] * len(queries) if query_boxes is None else query_boxes
+    return SearchProtocol(
+        name="lists",
+        image_names=np.array(names, dtype=str),
+        query_names=np.array([own for own, _ in queries], dtype=str),
+        query_boxes=np.array(boxes, dtype=np.float64).reshape(-1, 4),
+        entry_offsets=np.cumsum([0, *(len(listed) for _, listed in queries)]),
+        entry_images=np.array([rows[name] for name, _ in entries], dtype=np.int32),
+        truth_entries=np.array(truths, dtype=np.int64),
+        truth_boxes=np.array([entries[t][1] for t in truths], dtype=np.float64).reshape(-1, 4),
+        gallery=kind,
+        image_cameras=None if cameras is None else np.array([cameras[name] for name in names]),
+        query_cameras=None if cameras is None else np.array([cameras[own] for own, _ in queries]),
+    )
+
+
+def boxes_by_image(images):
+    """``images``: lists of boxes."""
+    boxes = np.array([box for found in images for box in found], dtype=np.float64).reshape(-1, 4)
+    return BoxesByImage(np.array([len(found) for found in images], dtype=np.int64), boxes)
+
+
+class Twins:
+    """What the tests need from this file."""
+
+    iou = staticmethod(slow_iou)
+    average_precision = staticmethod(slow_average_precision)
+    search = staticmethod(slow_search)
+    protocol = staticmethod(build_protocol)
+    boxes_by_image = staticmethod(boxes_by_image)
+
+
+@pytest.fixture(scope="session")
+def twins():
+    return Twins
