@@ -1,4 +1,4 @@
-"""Loaders: image pairs and person crops for training, test images with query boxes for search."""
+"""Loaders: image pairs, single images and person crops for training, test images with query boxes for search."""
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
@@ -16,6 +16,7 @@ from inet_d2.data.datasets.builtin import load_protocol
 from inet_d2.data.datasets.protocol import SearchProtocol
 from inet_d2.data.paired_mapper import PairedDatasetMapper
 from inet_d2.data.pairs import PairDataset
+from inet_d2.data.person_mapper import PersonImageMapper
 from inet_d2.data.pids import is_labelled
 from inet_d2.data.search_mapper import SearchDatasetMapper
 
@@ -78,6 +79,40 @@ def build_pair_train_loader(cfg: CfgNode) -> Iterable[list[ModelInput]]:
     dataset = PairDataset(records)
     logger.info("%s: %d same-identity image pairs", cfg.DATASETS.TRAIN[0], len(dataset))
     return _build_item_loader(cfg, dataset, PairedDatasetMapper(cfg, is_train=True), images_per_item=2)
+
+
+@TRAIN_LOADER_REGISTRY.register()
+def build_image_train_loader(cfg: CfgNode) -> Iterable[list[ModelInput]]:
+    """Build the loader of the baselines: batches of single images, as in Detectron2, with identities beside boxes.
+
+    Args:
+        cfg: configuration; ``DATALOADER.FILTER_EMPTY_ANNOTATIONS`` leaves out images without people, and
+            ``DATALOADER.ASPECT_RATIO_GROUPING`` makes batches of images that are all wide or all tall.
+
+    Returns:
+        Endless iterable of batches, every image once per epoch.
+
+    Raises:
+        ValueError: not exactly one training set, a batch size that does not fit, ``NUM_PIDS`` that differs
+            from the training set, or no image.
+    """
+    records = _training_records(cfg)
+    images = records
+    if cfg.DATALOADER.FILTER_EMPTY_ANNOTATIONS:
+        images = [r for r in records if any(not person.get("iscrowd", 0) for person in r["annotations"])]
+    logger.info(
+        "%s: %d images, %d without people left out", cfg.DATASETS.TRAIN[0], len(images), len(records) - len(images)
+    )
+    if not images:
+        raise ValueError(f"{cfg.DATASETS.TRAIN[0]}: expected images with people, found none; check the data set")
+    return build_detection_train_loader(
+        images,
+        mapper=PersonImageMapper(cfg, is_train=True),
+        sampler=_sampler(cfg, len(images)),
+        total_batch_size=_checked_batch_size(cfg, images_per_item=1),
+        aspect_ratio_grouping=cfg.DATALOADER.ASPECT_RATIO_GROUPING,
+        num_workers=cfg.DATALOADER.NUM_WORKERS,
+    )
 
 
 @TRAIN_LOADER_REGISTRY.register()
@@ -176,22 +211,30 @@ def _build_item_loader(
     *,
     images_per_item: int,
 ) -> Iterable[list[ModelInput]]:
+    return build_detection_train_loader(
+        dataset,
+        mapper=mapper,
+        sampler=_sampler(cfg, len(dataset)),
+        total_batch_size=_checked_batch_size(cfg, images_per_item=images_per_item) // images_per_item,
+        aspect_ratio_grouping=False,
+        num_workers=cfg.DATALOADER.NUM_WORKERS,
+        collate_fn=flatten_items,
+    )
+
+
+def _sampler(cfg: CfgNode, size: int) -> TrainingSampler:
+    return TrainingSampler(size, seed=cfg.SEED if cfg.SEED >= 0 else None)
+
+
+def _checked_batch_size(cfg: CfgNode, *, images_per_item: int) -> int:
     images_per_batch, num_processes = cfg.SOLVER.IMS_PER_BATCH, comm.get_world_size()
     unit = images_per_item * num_processes
     if images_per_batch < unit or images_per_batch % unit:
         raise ValueError(
             f"SOLVER.IMS_PER_BATCH is {images_per_batch}, but {cfg.DATALOADER.TRAIN_LOADER} needs a multiple "
-            f"of {unit}: {images_per_item} images of one identity on each of {num_processes} process(es)"
+            f"of {unit}: {images_per_item} image(s) per item on each of {num_processes} process(es)"
         )
-    return build_detection_train_loader(
-        dataset,
-        mapper=mapper,
-        sampler=TrainingSampler(len(dataset), seed=cfg.SEED if cfg.SEED >= 0 else None),
-        total_batch_size=images_per_batch // images_per_item,
-        aspect_ratio_grouping=False,
-        num_workers=cfg.DATALOADER.NUM_WORKERS,
-        collate_fn=flatten_items,
-    )
+    return images_per_batch
 
 
 def _training_records(cfg: CfgNode) -> list[Record]:

@@ -77,6 +77,55 @@ def test_crop_batches_hold_whole_identities(training_set):
         assert len({output["image_id"] for output in batch[pids.index(0) :][:3]}) == 3
 
 
+@pytest.fixture
+def image_set(training_set, make_record, monkeypatch):
+    """The four images of ``training_set``, one without people and one with a crowd only."""
+    crowd = make_record("f.png", [(BOX, -1)])
+    crowd["annotations"][0]["iscrowd"] = 1
+    records = [*DatasetCatalog.get(training_set.DATASETS.TRAIN[0]), make_record("e.png", []), crowd]
+    monkeypatch.setattr(DatasetCatalog, "get", lambda name: records)
+    training_set.DATALOADER.TRAIN_LOADER = "build_image_train_loader"
+    return training_set
+
+
+@pytest.mark.parametrize(("keep_people_only", "expected"), [(True, "abcd"), (False, "abcdef")])
+def test_image_batches_hold_every_image_once_an_epoch(image_set, keep_people_only, expected):
+    image_set.DATALOADER.FILTER_EMPTY_ANNOTATIONS = keep_people_only
+    image_set.SOLVER.IMS_PER_BATCH = 1
+    batches = take(build_train_loader(image_set), 2 * len(expected))
+    for epoch in (batches[: len(expected)], batches[len(expected) :]):
+        assert sorted(batch[0]["image_id"][0] for batch in epoch) == list(expected)
+    people = {batch[0]["image_id"]: batch[0]["instances"].gt_pids.tolist() for batch in batches}
+    assert people["c.png"] == [1, 0, -1]
+
+
+def test_image_batches_follow_the_seed_for_any_number_of_workers(image_set):
+    image_set.SOLVER.IMS_PER_BATCH = 2
+    image_set.DATALOADER.ASPECT_RATIO_GROUPING = False
+    drawn = []
+    for num_workers in (0, 2):
+        image_set.DATALOADER.NUM_WORKERS = num_workers
+        drawn.append([[x["image_id"] for x in batch] for batch in take(build_train_loader(image_set), 6)])
+    assert drawn[0] == drawn[1]
+    assert all(len(batch) == 2 for batch in drawn[0])
+
+
+def test_aspect_ratio_grouping_sorts_images_by_shape(image_set, make_record, monkeypatch):
+    records = [*DatasetCatalog.get("any")[:3], make_record("tall.png", [(BOX, 0)], size=(64, 48))]
+    monkeypatch.setattr(DatasetCatalog, "get", lambda name: records)
+    image_set.DATALOADER.ASPECT_RATIO_GROUPING = True
+    image_set.SOLVER.IMS_PER_BATCH = 2
+    for batch in take(build_train_loader(image_set), 6):
+        assert len({x["width"] > x["height"] for x in batch}) == 1
+
+
+def test_no_image_with_people_is_an_error(image_set, make_record, monkeypatch):
+    image_set.MODEL.ROI_REID_HEAD.NUM_PIDS = 0
+    monkeypatch.setattr(DatasetCatalog, "get", lambda name: [make_record("e.png", [])])
+    with pytest.raises(ValueError, match="expected images with people, found none"):
+        build_train_loader(image_set)
+
+
 def test_counts_are_logged(training_set, monkeypatch):
     lines = []
     monkeypatch.setattr(build.logger, "info", lambda text, *args: lines.append(text % args))
@@ -97,6 +146,7 @@ def test_counts_are_logged(training_set, monkeypatch):
             "IMS_PER_BATCH is 3, but build_pair_train_loader needs a multiple of 2",
         ),
         ("build_pair_train_loader", 0, "IMS_PER_BATCH is 0"),
+        ("build_image_train_loader", 0, "IMS_PER_BATCH is 0, but build_image_train_loader needs a multiple of 1"),
         (
             "build_crop_train_loader",
             4,
@@ -136,13 +186,16 @@ def test_exactly_one_training_set(training_set, names):
 
 def test_unknown_loader_lists_the_known_ones(training_set):
     training_set.DATALOADER.TRAIN_LOADER = "build_pairs"
-    message = "'build_pairs', which is not .*: build_crop_train_loader, build_pair_train_loader"
+    message = "'build_pairs', which is not .*: build_crop_train_loader, build_image_train_loader, build_pair"
     with pytest.raises(ValueError, match=message):
         build_train_loader(training_set)
     assert "build_pair_train_loader" in TRAIN_LOADER_REGISTRY
 
 
-@pytest.mark.parametrize(("loader", "batch_size"), [("build_pair_train_loader", 2), ("build_crop_train_loader", 6)])
+@pytest.mark.parametrize(
+    ("loader", "batch_size"),
+    [("build_pair_train_loader", 2), ("build_image_train_loader", 3), ("build_crop_train_loader", 6)],
+)
 def test_registered_scenes_load(cfg, tiny_datasets, loader, batch_size):
     cfg.DATASETS.TRAIN = ("cuhk_sysu_train",)
     cfg.MODEL.ROI_REID_HEAD.NUM_PIDS = num_pids(DatasetCatalog.get("cuhk_sysu_train"))
@@ -150,7 +203,8 @@ def test_registered_scenes_load(cfg, tiny_datasets, loader, batch_size):
     cfg.SOLVER.IMS_PER_BATCH = batch_size
     for batch in take(build_train_loader(cfg), 5):
         assert len(batch) == batch_size
-        assert is_labelled(batch[0]["instances"].gt_pids).any()
+        pids = torch.cat([x["instances"].gt_pids for x in batch])
+        assert is_labelled(pids).any()
 
 
 # --- test loader ---
