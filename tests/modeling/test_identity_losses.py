@@ -1,21 +1,23 @@
 """One iteration of the identity side: who is anchor, positive, negative, stored, classified."""
 
 import math
+import random
 
 import pytest
 import torch
-from detectron2.config import get_cfg
+from detectron2.config import CfgNode, configurable, get_cfg
 from torch.nn.functional import normalize
 
 from inet_d2 import add_inet_config
 from inet_d2.data.pids import BACKGROUND, IGNORED, UNLABELLED
 from inet_d2.modeling.identity_batch import cross_image_positives
 from inet_d2.modeling.identity_losses import IdentityLosses
+from inet_d2.modeling.identity_terms import IDENTITY_TERM_REGISTRY, IdentityTerm
 
 NUM_PIDS = 30
 
 
-def build(*, size=64, use_unlabelled=True, **changes):
+def build(*, size=64, use_unlabelled=True, loader="build_pair_train_loader", **changes):
     """Losses by configuration: build(**{"HEP.ENABLED": False, ...})."""
     torch.manual_seed(0)
     options = {
@@ -31,6 +33,7 @@ def build(*, size=64, use_unlabelled=True, **changes):
     add_inet_config(cfg)
     pairs = {f"MODEL.ROI_REID_HEAD.{key}": value for key, value in {**options, **changes}.items()}
     cfg.merge_from_list([x for pair in pairs.items() for x in pair])
+    cfg.DATALOADER.TRAIN_LOADER = loader
     return IdentityLosses(cfg)
 
 
@@ -166,3 +169,94 @@ def test_updating_the_dictionary_does_not_disturb_the_backward_pass():
         total = total + sum(losses(embeddings, pids, images)[0].values())
     total.backward()
     assert torch.isfinite(embeddings.grad).all()
+
+
+ALL_OFF = {"OLP.ENABLED": False, "HEP.ENABLED": False}
+EVERY_LOSS = ("OLP", "HEP", "SOFTMAX", "RANDOM_SOFTMAX", "OIM", "TRIPLET", "VERIFICATION")
+
+
+def test_all_losses_side_by_side():
+    options = {f"{name}.ENABLED": True for name in EVERY_LOSS}
+    losses = build(**options, **{"RANDOM_SOFTMAX.NUM_CLASSES": 6, "TRIPLET.USE_DICTIONARY": True})
+    embeddings, pids, images = batch([3, UNLABELLED, BACKGROUND, 3, 7], [0, 0, 0, 1, 1])
+    result, _ = losses(embeddings, pids, images)
+    assert set(result) == {f"loss_{name.lower()}" for name in EVERY_LOSS}
+    sum(result.values()).backward()
+    assert [n for n, p in losses.named_parameters() if p.grad is None] == []
+    assert torch.isfinite(embeddings.grad).all()
+    assert int(losses.terms["oim"].queue.fill) == 1
+
+
+@pytest.mark.parametrize("name", EVERY_LOSS)
+def test_each_loss_alone_brings_what_it_needs_and_its_weight(name):
+    values = []
+    for weight in (1.0, 0.25):
+        losses = build(**{**ALL_OFF, f"{name}.ENABLED": True, f"{name}.LOSS_WEIGHT": weight})
+        assert (losses.classifier is not None) is ("HEP" in name or "SOFTMAX" in name)
+        assert (losses.dictionary is not None) is (name in ("OLP", "HEP"))
+        assert losses.needs_pairs is (name in ("OLP", "HEP", "TRIPLET", "VERIFICATION"))
+        for seed in (1, 2):
+            torch.manual_seed(0)
+            random.seed(0)
+            result, statistics = losses(*batch([3, 7, BACKGROUND, 3, 7], [0, 0, 0, 1, 1], seed=seed))
+        assert statistics["reid/num_labelled"] == 4
+        values.append(result)
+    assert set(values[0]) == {f"loss_{name.lower()}"}
+    (plain,), (weighted,) = (x.values() for x in values)
+    assert plain > 0
+    torch.testing.assert_close(weighted, 0.25 * plain)
+
+
+def test_nothing_switched_on():
+    losses = build(**ALL_OFF)
+    result, statistics = losses(*batch([3, 3], [0, 1]))
+    assert result == {}
+    assert statistics == {"reid/num_labelled": 2, "reid/num_unlabelled": 0}
+    assert losses.state_dict() == {}
+
+
+def test_pairwise_losses_refuse_single_images():
+    with pytest.raises(ValueError, match=r'"build_image_train_loader", .* losses OLP, HEP of .* need pairs'):
+        build(loader="build_image_train_loader")
+    assert not build(**ALL_OFF, **{"OIM.ENABLED": True}, loader="build_image_train_loader").needs_pairs
+
+
+def test_sparse_gradients_equal_dense_ones():
+    gradients = []
+    for sparse in (False, True):
+        losses = build(**{"CLASSIFIER.SPARSE_GRADIENT": sparse, "RANDOM_SOFTMAX.ENABLED": True})
+        random.seed(0)
+        torch.manual_seed(0)
+        sum(losses(*batch([3, BACKGROUND, 3], [0, 0, 1]))[0].values()).backward()
+        assert losses.classifier.weight.grad.is_sparse is sparse
+        gradients.append(losses.classifier.weight.grad.to_dense() if sparse else losses.classifier.weight.grad)
+    torch.testing.assert_close(*gradients)
+
+
+def test_a_loss_of_the_users_own():
+    class NormTerm(IdentityTerm):
+        config_node = "NORM_PENALTY"
+
+        @configurable
+        def __init__(self, *, loss_weight):
+            super().__init__(loss_weight=loss_weight)
+
+        @classmethod
+        def from_config(cls, cfg):
+            return {"loss_weight": cfg.MODEL.ROI_REID_HEAD.NORM_PENALTY.LOSS_WEIGHT}
+
+        def forward(self, batch):
+            return batch.embeddings.abs().sum(dim=1).mean()
+
+    IDENTITY_TERM_REGISTRY.register(NormTerm)
+    try:
+        assert "norm_penalty" not in build().terms  # no node, not used
+        cfg = get_cfg()
+        add_inet_config(cfg)
+        cfg.MODEL.ROI_REID_HEAD.NORM_PENALTY = CfgNode({"ENABLED": True, "LOSS_WEIGHT": 2.0})
+        cfg.MODEL.ROI_REID_HEAD.EMBED_DIM = 8
+        embeddings, pids, images = batch([3, 3], [0, 1])
+        result, _ = IdentityLosses(cfg)(embeddings, pids, images)
+    finally:
+        del IDENTITY_TERM_REGISTRY._obj_map["NormTerm"]
+    torch.testing.assert_close(result["loss_norm_penalty"], 2 * embeddings.abs().sum(dim=1).mean())

@@ -49,11 +49,11 @@ class IdentityTerm(nn.Module):
 
 
 def build_identity_terms(cfg: CfgNode) -> dict[str, IdentityTerm]:
-    """Build the losses that are switched on, with a weight other than 0, by log name (without ``loss_``)."""
-    reid = cfg.MODEL.ROI_REID_HEAD
-    terms = {}
-    for _, term_class in IDENTITY_TERM_REGISTRY:
-        node = reid.get(term_class.config_node)
-        if node is not None and node.ENABLED and node.LOSS_WEIGHT:
-            terms[term_class.config_node.lower()] = term_class(cfg)
-    return terms
+    """Build the losses that are switched on, with a weight other than 0.
+
+    Returns:
+        Losses by log name (without ``loss_``), in the order of their nodes in the configuration.
+    """
+    classes = {term_class.config_node: term_class for _, term_class in IDENTITY_TERM_REGISTRY}
+    nodes = {name: node for name, node in cfg.MODEL.ROI_REID_HEAD.items() if name in classes}
+    return {name.lower(): classes[name](cfg) for name, node in nodes.items() if node.ENABLED and node.LOSS_WEIGHT}
