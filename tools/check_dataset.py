@@ -29,12 +29,33 @@ from inet_d2.data.pids import is_labelled
 
 PUBLISHED = {
     "cuhk_sysu": {
-        "train": {"images": 11206, "boxes": 55272, "labelled_boxes": 15085, "ids": 5532, "pairs": "about 16000"},
-        "test": {"images": 6978, "boxes": 40871, "labelled_boxes": 8345, "ids": 2900, "queries": 2900},
+        "train": {
+            "images": 11206,
+            "boxes": 55272,
+            "labelled_boxes": 15085,
+            "ids": 5532,
+            "pairs": "about 16000",
+            "images_without_label": 1490,
+        },
+        "test": {
+            "images": 6978,
+            "boxes": 40871,
+            "labelled_boxes": 8345,
+            "ids": 2900,
+            "queries": 2900,
+            "images_without_label": 0,
+        },
     },
     "prw": {
-        "train": {"images": 5704, "boxes": 18048, "labelled_boxes": 14907, "ids": 483},
-        "test": {"images": 6112, "boxes": 25062, "labelled_boxes": 19127, "ids": 544, "queries": 2057},
+        "train": {"images": 5704, "boxes": 18048, "labelled_boxes": 14907, "ids": 483, "images_without_label": 40},
+        "test": {
+            "images": 6112,
+            "boxes": 25062,
+            "labelled_boxes": 19127,
+            "ids": 544,
+            "queries": 2057,
+            "images_without_label": 46,
+        },
     },
 }
 JSON_KEYS = {

@@ -82,7 +82,6 @@ def load_scoring_data(
     sizes = gallery_sizes_of(dataset_name, gallery_sizes)
     if not sizes:
         raise ValueError(f"{dataset_name}: gallery sizes: expected at least one, found none; name one, e.g. 100")
-    records = load_annotations(dataset_name)
     protocols = {str(size or FULL_GALLERY): load_protocol(dataset_name, size) for size in sizes}
     if cross_camera:
         protocols = {name: protocol.across_cameras() for name, protocol in protocols.items()}
@@ -97,7 +96,7 @@ def load_scoring_data(
                 f"others; "
                 "score them one by one, or use protocol files of one release"
             )
-    truths, labelled = boxes_by_image(records, first.image_names)
+    truths, labelled = boxes_by_image(load_annotations(dataset_name), first.image_names)
     return ScoringData(dataset_name, truths, labelled, protocols)
 
 

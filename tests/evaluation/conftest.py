@@ -109,3 +109,32 @@ class Twins:
 @pytest.fixture(scope="session")
 def twins():
     return Twins
+
+
+@pytest.fixture
+def tiny_case(tiny_datasets):
+    """Random predictions for the tiny scenes, with the identity showing through: SearchPredictions."""
+    from inet_d2.data.datasets import load_annotations, load_protocol
+    from inet_d2.evaluation import SearchPredictions
+
+    generator = np.random.default_rng(0)
+    records = load_annotations("cuhk_sysu_test")
+    protocol = load_protocol("cuhk_sysu_test", 50)
+    identities = generator.standard_normal((protocol.num_queries + 1, 16))
+    boxes, pids, counts = [], [], []
+    for record in records:
+        found = record["annotations"][: generator.integers(2, 9)]
+        boxes += [a["bbox"] for a in found] + [[0, 0, 30, 60]]
+        pids += [a["person_id"] for a in found] + [-1]
+        counts.append(len(found) + 1)
+    embeddings = identities[pids] + 1.5 * generator.standard_normal((len(pids), 16))
+    return SearchPredictions(
+        gallery_names=np.array([r["image_id"] for r in records]),
+        gallery_counts=counts,
+        gallery_boxes=np.array(boxes) + generator.uniform(-2, 2, (len(boxes), 4)),
+        gallery_scores=generator.uniform(0.3, 1, len(boxes)),
+        gallery_embeddings=embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True),
+        query_names=protocol.query_names,
+        query_boxes=protocol.query_boxes,
+        query_embeddings=identities[:-1] / np.linalg.norm(identities[:-1], axis=1, keepdims=True),
+    )

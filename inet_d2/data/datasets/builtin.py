@@ -59,7 +59,7 @@ def load_protocol(dataset_name: str, gallery_size: int | str = 0) -> SearchProto
     loader = MetadataCatalog.get(dataset_name).get("protocol_loader", None)
     if loader is None:
         known = [name for name in DatasetCatalog.list() if MetadataCatalog.get(name).get("protocol_loader", None)]
-        raise ValueError(f"{dataset_name}: expected a data set with a search protocol, one of {sorted(known)}")
+        raise ValueError(f"{dataset_name}: expected a data set with a search protocol: {', '.join(sorted(known))}")
     return loader(gallery_size)
 
 

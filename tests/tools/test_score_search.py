@@ -1,0 +1,159 @@
+import json
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from inet_d2.data.datasets import load_annotations, load_protocol
+from inet_d2.evaluation import SearchPredictions, load_scoring_data, score_predictions
+from inet_d2.evaluation.graph_matching import context_of_queries
+
+TEST = "cuhk_sysu_test"
+
+
+@pytest.fixture
+def predictions(tiny_datasets):
+    """Annotated boxes with noisy identities."""
+    generator = np.random.default_rng(0)
+    records = load_annotations(TEST)
+    protocol = load_protocol(TEST, 50)
+    people = [a for record in records for a in record["annotations"]]
+    identities = generator.standard_normal((protocol.num_queries + 1, 8))
+    return SearchPredictions(
+        gallery_names=np.array([r["image_id"] for r in records]),
+        gallery_counts=[len(r["annotations"]) for r in records],
+        gallery_boxes=np.array([a["bbox"] for a in people]),
+        gallery_scores=generator.uniform(0.4, 1, len(people)),
+        gallery_embeddings=identities[[a["person_id"] for a in people]] + generator.standard_normal((len(people), 8)),
+        query_names=protocol.query_names,
+        query_boxes=protocol.query_boxes,
+        query_embeddings=identities[:-1],
+    )
+
+
+@pytest.fixture
+def path(predictions, tmp_path):
+    predictions.save(tmp_path / "p.npz")
+    return tmp_path / "p.npz"
+
+
+@pytest.fixture
+def score(tool):
+    module = tool("score_search")
+    return lambda *arguments: module.main(["--dataset", TEST, "--predictions", *map(str, arguments)])
+
+
+def test_figures_as_json_and_table(score, path, predictions, tmp_path, capsys):
+    out = tmp_path / "out.json"
+    assert score(path, "--gallery-size", "50", "100", "all", "--json", out) == 0
+    written = json.loads(out.read_text())
+    expected = score_predictions(predictions, load_scoring_data(TEST, [50, 100, 0])).as_dict()
+    assert written == expected
+    assert list(written["search"]) == ["50", "100", "all"]
+    assert set(written["detection"]) == {"AP", "recall", "recall_labelled"}
+    table = capsys.readouterr().out
+    assert f"| all     | {expected['search']['all']['mAP']:6.2f} |" in table
+    assert f"detection: AP {expected['detection']['AP']:.2f}" in table
+
+
+def test_options_reach_the_scoring(score, path, predictions, tmp_path):
+    out = tmp_path / "out.json"
+    options = ["--rules", "seqnet", "--ap", "trapezoid", "--score-thresh", "0.7"]
+    assert score(path, "--gallery-size", "50", *options, "--json", out) == 0
+    data = load_scoring_data(TEST, [50])
+    expected = score_predictions(predictions, data, rules="seqnet", ap="trapezoid", score_thresh=0.7)
+    assert json.loads(out.read_text()) == expected.as_dict()
+
+
+def test_graph_matching(score, path, predictions, tmp_path):
+    context = context_of_queries(predictions)
+    context.save(tmp_path / "c.npz")
+    out = tmp_path / "out.json"
+    assert score(path, "--gallery-size", "50", "--cbgm", "--context", tmp_path / "c.npz", "--json", out) == 0
+    expected = score_predictions(predictions, load_scoring_data(TEST, [50]), context=context)
+    assert json.loads(out.read_text()) == expected.as_dict()
+    assert "50" in expected.search_cbgm
+
+
+def test_no_frame_is_opened(score, path, tiny_datasets, tmp_path, monkeypatch):
+    """Annotations without the folder of frames, and only the asked protocol file."""
+    copy = tmp_path / "copy" / "CUHK-SYSU" / "annotation"
+    source = tiny_datasets / "CUHK-SYSU" / "annotation"
+    for name in ("Images.mat", "pool.mat", "test/train_test/TestG100.mat"):
+        (copy / name).parent.mkdir(parents=True, exist_ok=True)
+        (copy / name).write_bytes((source / name).read_bytes())
+    assert score(path, "--gallery-size", "100", "--json", tmp_path / "one.json") == 0
+    monkeypatch.setenv("DETECTRON2_DATASETS", str(tmp_path / "copy"))
+    assert score(path, "--gallery-size", "100", "--json", tmp_path / "two.json") == 0
+    assert (tmp_path / "one.json").read_text() == (tmp_path / "two.json").read_text()
+
+
+def test_plot_of_several_files(score, path, predictions, tmp_path):
+    replace(predictions, gallery_scores=predictions.gallery_scores / 2 + 0.5).save(tmp_path / "q.npz")
+    plot, out = tmp_path / "plot.png", tmp_path / "out.json"
+    assert score(path, tmp_path / "q.npz", "--gallery-size", "50", "all", "--plot", plot, "--json", out) == 0
+    assert plot.read_bytes().startswith(b"\x89PNG")
+    assert list(json.loads(out.read_text())) == [str(path), str(tmp_path / "q.npz")]
+    assert not [p for p in tmp_path.iterdir() if ".tmp" in p.name]
+
+
+def test_plot_without_matplotlib(score, path, tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    assert score(path, "--gallery-size", "50", "--plot", tmp_path / "plot.png") == 2
+    assert "--plot: expected matplotlib, found none; install it" in capsys.readouterr().err
+
+
+def one_sentence(capsys):
+    error = capsys.readouterr().err.strip().splitlines()
+    assert len(error) == 1
+    return error[0]
+
+
+def test_file_of_another_data_set(score, predictions, tmp_path, capsys):
+    names = predictions.gallery_names.copy()
+    names[0] = "other.jpg"
+    replace(predictions, gallery_names=names).save(tmp_path / "p.npz")
+    assert score(tmp_path / "p.npz", "--gallery-size", "50") == 2
+    assert "p.npz: gallery_names: expected all 10 images of the data set, found 1 missing" in one_sentence(capsys)
+
+
+def test_missing_protocol_and_missing_file(score, path, tmp_path, capsys):
+    assert score(path, "--gallery-size", "4000") == 2
+    assert "TestG4000.mat is missing" in one_sentence(capsys)
+    assert score(tmp_path / "absent.npz", "--gallery-size", "50") == 2
+    assert "absent.npz does not exist" in one_sentence(capsys)
+    assert score(path, "--gallery-size", "50", "--json", tmp_path / "no" / "folder.json") == 2
+    assert "expected an existing folder" in one_sentence(capsys)
+
+
+def test_cross_camera_without_cameras(score, path, capsys):
+    assert score(path, "--gallery-size", "50", "--cross-camera") == 2
+    assert "cross-camera search needs cameras" in one_sentence(capsys)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "match"),
+    [
+        (["--gallery-size", "-5"], "expected"),
+        (["--gallery-size", "many"], "expected a number, all, occlusion or resolution, found 'many'"),
+        (["--cbgm"], "--cbgm and --context belong together"),
+        (["--context", "c.npz"], "--cbgm and --context belong together"),
+        (["--score-thresh", "50"], r"--score-thresh: expected a number in [0, 1], found 50.0"),
+        (["--rules", "official"], "invalid choice"),
+    ],
+)
+def test_arguments_that_do_not_fit(score, path, arguments, match, capsys):
+    with pytest.raises(SystemExit) as stop:
+        score(path, *arguments)
+    assert stop.value.code == 2
+    assert match in capsys.readouterr().err
+
+
+def test_unknown_data_set(tool, path, capsys):
+    assert tool("score_search").main(["--dataset", "coco", "--predictions", str(path)]) == 2
+    assert "coco: expected a data set with a search protocol: cuhk_sysu_test, prw_test" in one_sentence(capsys)
+
+
+def test_as_a_script(run_script, path):
+    assert "Examples:" in run_script("tools/score_search.py", "--help").stdout
