@@ -59,6 +59,12 @@ def _add_reid_config(cfg: CN) -> None:
     # Which box a detection's embedding is pooled from: False = the proposal (paper's code base), True = the final box.
     reid.POOL_FINAL_BOX = False
 
+    _add_paper_losses(reid)
+    _add_other_losses(reid)
+    _add_classifier_config(reid)
+
+
+def _add_paper_losses(reid: CN) -> None:
     # On-line feature dictionary (section 3.2).
     reid.DICTIONARY = CN()
     # Entries: 40 x 128 (section 4.3).
@@ -84,18 +90,8 @@ def _add_reid_config(cfg: CN) -> None:
     # Hardest negatives of each subgroup whose classes get priority (section 3.3).
     reid.HEP.TOP_NEGATIVES = 20
 
-    # Softmax over all C + 1 classes, the alternative of Table 3.
-    reid.SOFTMAX = CN({"ENABLED": False})
-    reid.SOFTMAX.LOSS_WEIGHT = 1.0
 
-    # Softmax over NUM_CLASSES classes per region, drawn anew: its own, background and random ones. The ancestor of HEP
-    # (Xiao et al. 2016, arXiv 1604.01850v1).
-    reid.RANDOM_SOFTMAX = CN({"ENABLED": False})
-    reid.RANDOM_SOFTMAX.LOSS_WEIGHT = 1.0
-    reid.RANDOM_SOFTMAX.NUM_CLASSES = 100
-
-    _add_other_losses(reid)
-
+def _add_classifier_config(reid: CN) -> None:
     # The classifier behind HEP, SOFTMAX and RANDOM_SOFTMAX.
     reid.CLASSIFIER = CN()
     # Multiplies the logits; paper 1.0.
@@ -110,6 +106,16 @@ def _add_reid_config(cfg: CN) -> None:
 
 
 def _add_other_losses(reid: CN) -> None:
+    # Softmax over all C + 1 classes, the alternative of Table 3.
+    reid.SOFTMAX = CN({"ENABLED": False})
+    reid.SOFTMAX.LOSS_WEIGHT = 1.0
+
+    # Softmax over NUM_CLASSES classes per region, drawn anew: its own, background and random ones. The ancestor of HEP
+    # (Xiao et al. 2016, arXiv 1604.01850v1).
+    reid.RANDOM_SOFTMAX = CN({"ENABLED": False})
+    reid.RANDOM_SOFTMAX.LOSS_WEIGHT = 1.0
+    reid.RANDOM_SOFTMAX.NUM_CLASSES = 100
+
     # On-line instance matching (Xiao et al. 2017, arXiv 1604.01850v3).
     reid.OIM = CN({"ENABLED": False})
     reid.OIM.LOSS_WEIGHT = 1.0
