@@ -2,7 +2,6 @@
 
 import argparse
 import logging
-from importlib.metadata import PackageNotFoundError, version
 
 import detectron2
 import torch
@@ -64,15 +63,8 @@ def setup(args: argparse.Namespace) -> CfgNode:
     cfg.freeze()
     default_setup(cfg, args)
     setup_logger(cfg.OUTPUT_DIR, distributed_rank=comm.get_rank(), name="inet_d2")
-    logger.info("Engine: detectron2 %s from %s", _engine_version(), detectron2.__file__)
+    logger.info("Engine: detectron2 %s from %s", detectron2.__version__, detectron2.__file__)
     return cfg
-
-
-def _engine_version() -> str:
-    try:
-        return version("detectron2")
-    except PackageNotFoundError:
-        return f"{detectron2.__version__} (not installed as a distribution)"
 
 
 def _explain(source: str, error: Exception) -> str:

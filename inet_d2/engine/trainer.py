@@ -13,6 +13,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from inet_d2.data.build import build_search_test_loader, build_train_loader
+from inet_d2.engine.row_sparse import RowSparseAdamW, RowSparseSGD
 from inet_d2.engine.weights import check_weights
 from inet_d2.evaluation import PersonSearchEvaluator
 
@@ -64,6 +65,8 @@ class INetTrainer(DefaultTrainer):
     def build_optimizer(cls, cfg: CfgNode, model: nn.Module) -> torch.optim.Optimizer:
         """SOLVER.OPTIMIZER with Detectron2's parameter groups and the learning-rate factors of SOLVER.LR_FACTOR_*.
 
+        Dense gradients are PyTorch's affair; row-sparse ones (CLASSIFIER.SPARSE_GRADIENT) touch their rows only.
+
         Raises:
             ValueError: SOLVER.OPTIMIZER is unknown.
         """
@@ -83,9 +86,9 @@ class INetTrainer(DefaultTrainer):
         )
         arguments = {"lr": solver.BASE_LR, "weight_decay": solver.WEIGHT_DECAY}
         if solver.OPTIMIZER == "SGD":
-            optimizer = torch.optim.SGD(params, momentum=solver.MOMENTUM, nesterov=solver.NESTEROV, **arguments)
+            optimizer = RowSparseSGD(params, momentum=solver.MOMENTUM, nesterov=solver.NESTEROV, **arguments)
         elif solver.OPTIMIZER == "AdamW":
-            optimizer = torch.optim.AdamW(params, **arguments)
+            optimizer = RowSparseAdamW(params, **arguments)
         else:
             raise ValueError(f'SOLVER.OPTIMIZER: expected "SGD" or "AdamW", got "{solver.OPTIMIZER}".')
         return maybe_add_gradient_clipping(cfg, optimizer)

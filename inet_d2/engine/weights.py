@@ -10,9 +10,13 @@ from torch import nn
 
 logger = logging.getLogger(__name__)
 
+# Dictionary, lookup tables and classifier belong to one training set and are of no use in testing: other weights may
+# lack them or have another number of identities, and the checkpointer passes over what does not fit.
+TRAINING_ONLY = "roi_heads.identity_losses."
+
 
 def check_weights(model: nn.Module, path: str, *, complete: bool) -> None:
-    """Compare names and shapes in a checkpoint with those of a model.
+    """Compare names and shapes in a checkpoint with those of a model, but for the state of the identity losses.
 
     Args:
         model: the model that is about to load it.
@@ -29,7 +33,7 @@ def check_weights(model: nn.Module, path: str, *, complete: bool) -> None:
     if not PathManager.isfile(path):
         raise FileNotFoundError(f"MODEL.WEIGHTS: no file {path}; give the path of a checkpoint (model_final.pth).")
     found = _read_state_dict(path)
-    expected = model.state_dict()
+    expected = {name: value for name, value in model.state_dict().items() if not name.startswith(TRAINING_ONLY)}
     common = expected.keys() & found.keys()
     if not common:
         raise ValueError(
@@ -48,7 +52,7 @@ def check_weights(model: nn.Module, path: str, *, complete: bool) -> None:
     missing = [name for name in expected if name not in common]
     if missing and complete:
         raise ValueError(f"MODEL.WEIGHTS: {path} lacks {len(missing)} parameters of the model: {_some(missing)}.")
-    logger.info("%s has %d of %d entries of the model.", path, len(common), len(expected))
+    logger.info("%s has %d of the %d entries that the model works with.", path, len(common), len(expected))
 
 
 def _read_state_dict(path: str) -> dict[str, torch.Tensor]:

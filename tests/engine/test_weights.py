@@ -40,6 +40,22 @@ def test_another_model_is_refused(model, tmp_path):
         check_weights(model, path, complete=False)
 
 
+def test_the_state_of_the_identity_losses_may_differ(tmp_path):
+    class Heads(nn.Module):
+        def __init__(self, num_pids):
+            super().__init__()
+            self.reid_head = nn.Linear(2, 2)
+            self.identity_losses = nn.Linear(2, num_pids)
+
+    def build(num_pids):
+        model = nn.Module()
+        model.roi_heads = Heads(num_pids)
+        return model
+
+    path = save(tmp_path / "a.pth", {"model": build(5).state_dict()})
+    check_weights(build(7), path, complete=True)
+
+
 def test_a_missing_file_is_refused(model, tmp_path):
     with pytest.raises(FileNotFoundError, match=r"MODEL\.WEIGHTS: no file .*none\.pth"):
         check_weights(model, str(tmp_path / "none.pth"), complete=False)
