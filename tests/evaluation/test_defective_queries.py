@@ -83,13 +83,12 @@ REAL = Path(os.environ.get("INET_D2_REAL_DATA", "")) / "TestG100.mat"
 )
 def test_ceilings_of_the_real_protocol(twins):
     lists = read_protocol_lists(REAL, "TestG100", remedy="")
-    entry_queries = np.searchsorted(lists.entry_offsets, lists.truth_entries, side="right") - 1
-    names = np.concatenate([lists.query_names, lists.entry_names[lists.truth_entries]])
+    names = np.concatenate([lists.query_names, lists.truth_names])
     boxes = np.concatenate([lists.query_boxes, lists.truth_boxes])
     boxes[:, 2:] += boxes[:, :2]
-    ids = np.concatenate([np.arange(len(lists.query_names)), entry_queries])
+    ids = np.concatenate([np.arange(len(lists.query_names)), lists.truth_queries])
     labelled = np.unique(np.column_stack([np.unique(names, return_inverse=True)[1], boxes, ids]), axis=0)
-    images = np.unique(np.concatenate([names, lists.entry_names]))
+    images = np.unique(np.concatenate([names, lists.gallery_names]))
     assert (len(labelled), len(images), len(lists.query_names)) == (8345, 6978, 2900)
     protocol = twins.protocol(queries_of(lists), images.tolist(), query_boxes=boxes[:2900])
     assert protocol.num_ground_truths.sum() == 5447
@@ -109,7 +108,7 @@ def test_ceilings_of_the_real_protocol(twins):
 def queries_of(lists):
     truths = dict(zip(lists.truth_entries.tolist(), lists.truth_boxes.tolist(), strict=True))
     corners = {entry: [x, y, x + w, y + h] for entry, (x, y, w, h) in truths.items()}
-    names = lists.entry_names.tolist()
+    names = lists.gallery_names[lists.entry_names].tolist()
     return [
         (own, [(names[entry], corners.get(entry)) for entry in range(*lists.entry_offsets[query : query + 2])])
         for query, own in enumerate(lists.query_names.tolist())

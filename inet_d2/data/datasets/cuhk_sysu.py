@@ -97,17 +97,19 @@ def load_cuhk_sysu_protocol(root: str | Path, gallery_size: int | str) -> Search
         )
     lists = read_protocol_lists(path, variable, remedy=_REMEDY)
     images = _read_pool(root)
-    entry_images = rows_of(lists.entry_names, images)
-    if np.any(entry_images < 0):
-        name = lists.entry_names[np.flatnonzero(entry_images < 0)[0]]
-        raise ValueError(f"{path}: Gallery imname: expected test images (annotation/pool.mat), found {name}; {_REMEDY}")
+    rows = rows_of(lists.gallery_names, images)
+    if np.any(rows < 0):
+        raise ValueError(
+            f"{path}: Gallery imname: expected test images (annotation/pool.mat), found "
+            f"{lists.gallery_names[rows < 0][0]}; {_REMEDY}"
+        )
     return SearchProtocol(
         name=variable if gallery_size else f"full gallery ({variable})",
         image_names=images,
         query_names=lists.query_names,
         query_boxes=_to_xyxy(lists.query_boxes),
         entry_offsets=lists.entry_offsets,
-        entry_images=entry_images.astype(np.int32),
+        entry_images=rows.astype(np.int32)[lists.entry_names],
         truth_entries=lists.truth_entries,
         truth_boxes=_to_xyxy(lists.truth_boxes),
         gallery=LISTED if gallery_size else LISTED_THEN_REST,
@@ -202,9 +204,8 @@ def _read_test_labels(root: Path) -> Labels:
     path, variable = _smallest_protocol_file(root)
     lists = read_protocol_lists(path, variable, remedy=_REMEDY)
     queries = np.arange(len(lists.query_names))
-    entry_pids = np.searchsorted(lists.entry_offsets, lists.truth_entries, side="right") - 1
     return Labels(
-        np.concatenate([lists.query_names, lists.entry_names[lists.truth_entries]]),
+        np.concatenate([lists.query_names, lists.truth_names]),
         np.concatenate([lists.query_boxes, lists.truth_boxes]),
-        np.concatenate([queries, entry_pids]),
+        np.concatenate([queries, lists.truth_queries]),
     )

@@ -14,9 +14,8 @@ def mat_box(box):
         return np.zeros((1, 0))
     if any(value != int(value) for value in box):
         return np.array([box], dtype=np.float64)
-    low, high = min(box), max(box)
-    dtype = np.uint8 if low >= 0 and high < 256 else np.uint16 if low >= 0 else np.int16
-    return np.array([box], dtype=dtype)
+    fitting = (d for d in (np.uint8, np.uint16, np.int16, np.int32) if np.array_equal(np.array(box).astype(d), box))
+    return np.array([box], dtype=next(fitting))
 
 
 def struct_array(fields, rows):
