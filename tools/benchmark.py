@@ -111,7 +111,13 @@ class OfficialWalk:
     def search(self, query: int, vector: np.ndarray) -> tuple[float, int]:
         """Average precision and rank of the best hit of one query."""
         visited = {str(self.protocol.query_names[query])}
-        labels, similarities, images, num_truths = [], [], [], 0
+        labels, similarities, images, places, num_truths = (
+            [],
+            [],
+            [],
+            [],
+            0,
+        )  # the last two for its list of the best ten
         for entry in range(*self.protocol.entry_offsets[query : query + 2]):
             name = str(self.protocol.image_names[self.protocol.entry_images[entry]])
             visited.add(name)
@@ -126,12 +132,14 @@ class OfficialWalk:
             labels.extend(found)
             similarities.extend(values)
             images.extend([name] * len(values))
-        for name, (_, embeddings) in self.detections.items():
+            places.extend(boxes)
+        for name, (boxes, embeddings) in self.detections.items():
             if name not in visited:
                 values = embeddings.dot(vector)
                 labels.extend([False] * len(values))
                 similarities.extend(values)
                 images.extend([name] * len(values))
+                places.extend(boxes)
         ranked, hits = np.asarray(similarities), np.asarray(labels)
         best = np.flatnonzero(hits[np.argsort(-ranked, kind="stable")])
         return average_precision(ranked, hits, num_truths), int(best[0]) if len(best) else -1

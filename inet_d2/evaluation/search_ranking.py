@@ -1,8 +1,11 @@
 """Ranks of the hits of every query, by counting instead of sorting; memory is bounded by blocks of queries."""
 
 import logging
+import os
+import threading
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,11 +18,12 @@ from inet_d2.evaluation.search_metric import check_ap_kind, precision_terms, sha
 from inet_d2.evaluation.segments import first_maxima
 
 _CELLS_AT_ONCE = 1 << 22
+_MAX_THREADS = 4
 _PROGRESS_SECONDS = 5.0
 _logger = logging.getLogger(__name__)
 
 Revise = Callable[[Walk, int], None]
-"""Changes the similarities of a walk in place; gets the walk and its first query."""
+"""Changes the similarities of a walk in place; gets the walk and its first query; called from several threads."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +77,7 @@ def rank_queries(
         protocols: by name; all with the same Q queries and I images.
         rules: ``reference`` or ``seqnet``.
         ap: ``step`` or ``trapezoid``.
-        block_size: queries at once; None chooses for about 100 MB of working memory.
+        block_size: queries at once; None chooses for about 50 MB of working memory per thread.
         revise: changes the similarities of each block before hits are taken.
 
     Returns:
@@ -90,21 +94,25 @@ def rank_queries(
         raise ValueError(f"block_size: expected at least 1, found {block_size}")
     similarities = Similarities(query_embeddings, gallery_embeddings, per_row=revise is None)
     walkers = {name: GalleryWalker(protocol, gallery, rules=rules) for name, protocol in protocols.items()}
-    parts: dict[str, list[tuple[np.ndarray, ...]]] = {name: [] for name in protocols}
     progress = _Progress(num_queries)
-    for first in range(0, num_queries, block_size):
+
+    def rank(first: int) -> dict[str, tuple[np.ndarray, ...]]:
         last = min(first + block_size, num_queries)
         block = similarities.approximate(first, last) if revise is None else similarities.exact(first, last)
+        found = {}
         for name, walker in walkers.items():
             walk = walker.walk(block, first)
-            if revise is None:
-                cells = _ApproximateCells(walk, similarities, first)
-            else:
+            if revise is not None:
                 revise(walk, first)
-                cells = _ExactCells(walk)
-            parts[name].append(_rank_block(walk, cells, ap))
-        progress.update(last)
-    return {name: _join(parts[name], protocol.num_ground_truths) for name, protocol in protocols.items()}
+            cells = _ApproximateCells(walk, similarities, first) if revise is None else _ExactCells(walk)
+            found[name] = _rank_block(walk, cells, ap)
+        progress.add(last - first)
+        return found
+
+    # numpy works without the interpreter's lock, so one block is counted while the next is multiplied.
+    with ThreadPoolExecutor(min(_MAX_THREADS, os.cpu_count() or 1)) as pool:
+        parts = list(pool.map(rank, range(0, num_queries, block_size)))
+    return {name: _join([part[name] for part in parts], p.num_ground_truths) for name, p in protocols.items()}
 
 
 class _ExactCells:
@@ -185,7 +193,8 @@ def _count_items(
         part = slice(first, first + chunk)
         cells = table[rows[part]]
         certain = cells > highest[part]
-        counts[0, part] = np.count_nonzero(certain, axis=1)
+        # Counting row by row is several times faster than along an axis.
+        counts[0, part] = np.fromiter(map(np.count_nonzero, certain), dtype=np.int64, count=len(certain))
         close = cells >= lowest[part]
         close ^= certain
         hits, places = np.divmod(np.flatnonzero(close), table.shape[1])
@@ -215,13 +224,16 @@ class _Progress:
     """Logs how far a long search is and when it will end."""
 
     def __init__(self, total: int) -> None:
-        self._total, self._start = total, time.monotonic()
+        self._total, self._done, self._start = total, 0, time.monotonic()
         self._last = self._start
+        self._lock = threading.Lock()
 
-    def update(self, done: int) -> None:
-        now = time.monotonic()
-        if now - self._last < _PROGRESS_SECONDS or done >= self._total:
-            return
-        self._last = now
-        left = (now - self._start) * (self._total - done) / done
-        _logger.info("searched %d of %d queries, ETA %d s", done, self._total, round(left))
+    def add(self, queries: int) -> None:
+        with self._lock:
+            now = time.monotonic()
+            self._done += queries
+            if now - self._last < _PROGRESS_SECONDS or self._done >= self._total:
+                return
+            self._last = now
+            left = (now - self._start) * (self._total - self._done) / self._done
+        _logger.info("searched %d of %d queries, ETA %d s", self._done, self._total, round(left))
