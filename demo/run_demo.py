@@ -127,7 +127,13 @@ class Demo:
         words = [sys.executable, *map(str, command)]
         print(f"\n$ {shlex.join(['python', *words[1:]])}", flush=True)
         path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-        environment = {**os.environ, "DETECTRON2_DATASETS": str(self.datasets), "PYTHONPATH": path}
+        environment = {
+            # Notices of torch about its own parts would drown the progress.
+            "PYTHONWARNINGS": "ignore::FutureWarning",
+            **os.environ,
+            "DETECTRON2_DATASETS": str(self.datasets),
+            "PYTHONPATH": path,
+        }
         subprocess.run(words, check=True, cwd=ROOT, env=environment)
 
 
