@@ -1,5 +1,9 @@
 import json
 import logging
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -84,6 +88,40 @@ def test_several_processes(tiny_case, monkeypatch):
     assert shares[0].evaluate() == expected
     monkeypatch.setattr(comm, "is_main_process", lambda: False)
     assert shares[1].evaluate() == {}
+
+
+WORKER = """
+import json, sys
+import torch.distributed as dist
+from inet_d2.evaluation import PersonSearchEvaluator
+import torch
+rank, folder = int(sys.argv[1]), sys.argv[2]
+dist.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
+share = torch.load(f"{folder}/share{rank}.pt", weights_only=False)
+evaluator = PersonSearchEvaluator("cuhk_sysu_test", gallery_sizes=[50, 0])
+for image, output in share:
+    evaluator.process([image], [output])
+with open(f"{folder}/result{rank}.json", "w") as file:
+    json.dump(evaluator.evaluate(), file)
+"""
+
+
+def test_two_real_processes(tiny_case, tmp_path):
+    pairs = list(batches(tiny_case))
+    for rank, share in enumerate((pairs[:7], pairs[7:])):
+        torch.save(share, tmp_path / f"share{rank}.pt")
+    root = str(Path(__file__).parents[2])
+    environment = {
+        **os.environ,
+        "OMP_NUM_THREADS": "1",
+        "PYTHONPATH": os.pathsep.join([root, os.environ.get("PYTHONPATH", "")]),
+    }
+    command = [sys.executable, "-W", "ignore", "-c", WORKER]
+    workers = [subprocess.Popen([*command, str(rank), str(tmp_path)], env=environment) for rank in range(2)]
+    assert [worker.wait(timeout=120) for worker in workers] == [0, 0]
+    expected = run(PersonSearchEvaluator(TEST, gallery_sizes=[50, 0]), pairs)
+    assert json.loads((tmp_path / "result0.json").read_text()) == expected
+    assert json.loads((tmp_path / "result1.json").read_text()) == {}
 
 
 def test_not_distributed_never_gathers(tiny_case, monkeypatch):
