@@ -4,7 +4,7 @@ import statistics
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-NONE = "–"
+NONE = "-"
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,169 @@
+"""Which runs a table of the paper needs, where they lie, and what came out of them."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from inet_d2.evaluation.paper_table import PaperRow
+
+PREDICTIONS = Path("inference", "cuhk_sysu_test", "predictions.npz")
+
+
+@dataclass(frozen=True)
+class Step:
+    """One call of train_net.py.
+
+    Attributes:
+        title: for the progress.
+        kind: steps of one kind take about the same time; "evaluation" trains nothing.
+        folder: OUTPUT_DIR; ``results.json`` in it says that the step is done.
+        arguments: of train_net.py.
+        settings: what has to be the same for results to be those of this step, as ``run.json`` in the folder keeps it.
+    """
+
+    title: str
+    kind: str
+    folder: Path
+    arguments: list[str]
+    settings: dict[str, Any]
+
+    def state(self) -> str:
+        """``done``, ``unfinished`` or ``new``; an unfinished evaluation counts as new.
+
+        Raises:
+            ValueError: the folder holds a run with other settings.
+        """
+        record = self.folder / "run.json"
+        if record.exists() and (found := json.loads(record.read_text())) != self.settings:
+            raise ValueError(
+                f"{self.folder}: expected a run of {_describe(self.settings)}, found one of {_describe(found)}; give "
+                "another --output, or remove the folder"
+            )
+        if (self.folder / "results.json").exists():
+            return "done"
+        started = self.kind != "evaluation" and self.folder.is_dir() and any(self.folder.iterdir())
+        return "unfinished" if started else "new"
+
+
+class Reproduction:
+    """One table at one scale.
+
+    Args:
+        tables: content of ``tools/paper_tables.yaml``.
+        table: a name under ``tables``.
+        scale: a name under ``scales``.
+        output: absolute path of the folder of all runs of this scale.
+        seeds: of the trainings.
+        opts: KEY VALUE pairs for all runs, over those of the tables.
+    """
+
+    def __init__(
+        self,
+        tables: Mapping[str, Any],
+        *,
+        table: str,
+        scale: str,
+        output: Path,
+        seeds: Sequence[int],
+        opts: Sequence[str] = (),
+    ) -> None:
+        self.output, self.seeds, self.opts = output, list(seeds), list(opts)
+        self.scale: Mapping[str, Any] = tables["scales"][scale]
+        self.table: Mapping[str, Any] = tables["tables"][table]
+        self.columns: dict[str, str] = self.table["columns"]
+        if self.columns == "galleries":
+            self.columns = {f"mAP, gallery {size}": f"galleries/{size}/mAP" for size in self.scale["galleries"]}
+        # Rows with the run that stands for them; rows that are there at other scales only are left out.
+        self._rows = {
+            r["name"]: (r, r["runs"][scale] if "runs" in r else None)
+            for r in self.table["rows"]
+            if "runs" not in r or scale in r["runs"]
+        }
+        self.wanted = list(dict.fromkeys(run for _, run in self._rows.values() if run))
+
+    def folder(self, run: str, seed: int) -> Path:
+        """OUTPUT_DIR of a run."""
+        return self.output / run / f"seed{seed}"
+
+    def has_source(self, kind: str) -> bool:
+        """Whether a column needs figures of this kind: search, detection, annotated or galleries."""
+        return any(source.startswith(f"{kind}/") for source in self.columns.values())
+
+    def steps(self, *, resume: bool) -> Iterator[Step]:
+        """All steps in the order to take: seed by seed, each first stage before what starts from it."""
+        runs = self.scale["runs"]
+        names = dict.fromkeys(name for run in self.wanted for name in (runs[run].get("from"), run) if name)
+        for seed in self.seeds:
+            for name in names:
+                yield self._training(name, seed, resume)
+                if self.has_source("annotated") and name in self.wanted and not self._is_annotated(name):
+                    yield self._annotated(name, seed)
+
+    def _training(self, name: str, seed: int, resume: bool) -> Step:
+        run = self.scale["runs"][name]
+        start = ["MODEL.WEIGHTS", str(self.folder(run["from"], seed) / "model_final.pth")] if "from" in run else []
+        settings = {"config": run["config"], "options": self._options(name, seed)}
+        folder = self.folder(name, seed)
+        arguments = ["--config-file", run["config"], *["--resume"] * resume, *settings["options"], *start]
+        kind = "joint stage" if "from" in run else name
+        return Step(f"{name}, seed {seed}", kind, folder, [*arguments, "OUTPUT_DIR", str(folder)], settings)
+
+    def _annotated(self, name: str, seed: int) -> Step:
+        run, folder = self.scale["runs"][name], self.folder(name, seed) / "annotated"
+        options = [*self._options(name, seed), "TEST.SEARCH.USE_GT_BOXES", "True"]
+        weights = ["MODEL.WEIGHTS", str(folder.parent / "model_final.pth")]
+        arguments = ["--config-file", run["config"], "--eval-only", *options, *weights, "OUTPUT_DIR", str(folder)]
+        settings = {"config": run["config"], "options": options}
+        return Step(f"{name}, seed {seed}, on annotated boxes", "evaluation", folder, arguments, settings)
+
+    def _options(self, name: str, seed: int) -> list[str]:
+        own = self.scale["runs"][name].get("options", [])
+        # One evaluation, at the end: results.json is there when a run is done and not before.
+        return [str(word) for word in (*self.scale["options"], *own, *self.opts, "SEED", seed, "TEST.EVAL_PERIOD", 0)]
+
+    def _is_annotated(self, name: str) -> bool:
+        return self.scale["runs"][name].get("annotated", False)
+
+    def figure(self, run: str, seed: int, source: str) -> float | None:
+        """One figure.
+
+        Args:
+            run: a name under ``runs``.
+            seed: of the run.
+            source: as in ``columns``.
+
+        Returns:
+            0-100; None if it has not been measured.
+        """
+        kind, *keys = source.split("/")
+        path = self.folder(run, seed) / "results.json"
+        if kind == "galleries":
+            path, keys = self.output / "galleries.json", [str(self.folder(run, seed) / PREDICTIONS), "search", *keys]
+        elif kind != "annotated":
+            keys = [kind, *keys]
+        elif not self._is_annotated(run):
+            path = path.parent / "annotated" / path.name
+        value: Any = json.loads(path.read_text()) if path.exists() else {}
+        for key in keys:
+            value = value.get(key, {})
+        return value if isinstance(value, (int, float)) else None
+
+    def rows(self) -> list[PaperRow]:
+        """The rows of the table with the figures that there are."""
+        return [self._row(row, run) for row, run in self._rows.values()]
+
+    def _row(self, row: Mapping[str, Any], run: str | None) -> PaperRow:
+        ours: list[dict[int, float] | None] = []
+        for source in self.columns.values():
+            if run is None or (self._is_annotated(run) and not source.startswith("annotated/")):
+                ours.append(None)
+                continue
+            found = {seed: self.figure(run, seed, source) for seed in self.seeds}
+            ours.append({seed: value for seed, value in found.items() if value is not None})
+        return PaperRow(row["name"], run, row.get("paper", [None] * len(ours)), ours, row.get("note", ""))
+
+
+def _describe(settings: Mapping[str, Any]) -> str:
+    return " ".join([settings["config"], *settings["options"]])
