@@ -35,6 +35,9 @@ def test_training_leaves_what_a_detectron2_user_expects(chain, stage):
     assert any(name.startswith("events.out.tfevents") for name in names)
     log = (folder / "log.txt").read_text()
     assert "Engine: detectron2 " in log
+    # One table has the figures of both evaluators.
+    table = log.split("figures of cuhk_sysu_test:")[1]
+    assert all(f"| {task}" in table for task in ("search ", "detection |", "bbox "))
     last = [json.loads(line) for line in (folder / "metrics.json").read_text().splitlines()]
     keys = set().union(*last)
     assert {"total_loss", "search/mAP", "search/top1", "detection/AP", "bbox/AP"} <= keys

@@ -1,6 +1,7 @@
 """The trainer: Detectron2's, with this package's loaders, evaluators and optimiser."""
 
 import json
+import logging
 import os
 
 import torch
@@ -15,7 +16,9 @@ from torch.utils.data import DataLoader
 from inet_d2.data.build import build_search_test_loader, build_train_loader
 from inet_d2.engine.row_sparse import RowSparseAdamW, RowSparseSGD
 from inet_d2.engine.weights import check_weights
-from inet_d2.evaluation import PersonSearchEvaluator
+from inet_d2.evaluation import PersonSearchEvaluator, format_results
+
+logger = logging.getLogger(__name__)
 
 
 class INetTrainer(DefaultTrainer):
@@ -97,9 +100,13 @@ class INetTrainer(DefaultTrainer):
     def test(
         cls, cfg: CfgNode, model: nn.Module, evaluators: DatasetEvaluator | list[DatasetEvaluator] | None = None
     ) -> dict:
-        """Evaluate on DATASETS.TEST and keep the figures in ``<OUTPUT_DIR>/results.json``."""
+        """Evaluate on DATASETS.TEST, log all figures in one table and keep them in ``<OUTPUT_DIR>/results.json``."""
         results = super().test(cfg, model, evaluators)
         if comm.is_main_process():
+            # With several test sets Detectron2 puts each one's figures under its name.
+            by_name = results if len(cfg.DATASETS.TEST) > 1 else dict.fromkeys(cfg.DATASETS.TEST, results)
+            for name, figures in by_name.items():
+                logger.info("figures of %s:\n%s", name, format_results(figures))
             path = os.path.join(cfg.OUTPUT_DIR, "results.json")
             with open(f"{path}.tmp", "w") as file:
                 json.dump(results, file, indent=2)

@@ -12,7 +12,6 @@ from detectron2.utils import comm
 
 from inet_d2.evaluation.graph_matching import context_of_queries
 from inet_d2.evaluation.predictions import SearchPredictions
-from inet_d2.evaluation.results_table import format_results
 from inet_d2.evaluation.scoring import FULL_GALLERY, SearchScores, load_scoring_data, score_predictions
 
 _logger = logging.getLogger(__name__)
@@ -128,7 +127,7 @@ class PersonSearchEvaluator(DatasetEvaluator):
         return embeddings.detach().cpu().numpy().astype(np.float32)
 
     def evaluate(self) -> dict[str, dict[str, float]]:
-        """Gather, save, score and log.
+        """Gather, save, score, and log the counts.
 
         Returns:
             On the first process ``{"search": {"mAP", "top1", "top5", "top10"}, "detection": {"AP",
@@ -148,15 +147,14 @@ class PersonSearchEvaluator(DatasetEvaluator):
         missing = [name for name in self._protocol.image_names.tolist() if name not in outputs]
         if missing:
             raise ValueError(
-                f"{self._data.name}: expected outputs for {len(self._protocol.image_names)} images, found "
-                f"none for "
+                f"{self._data.name}: expected outputs for {len(self._protocol.image_names)} images, found none for "
                 f"{len(missing)}, first {missing[0]}; run the model over the whole test loader"
             )
         predictions = self._assemble(outputs)
         self._save(predictions)
         scores = score_predictions(predictions, self._data, **self._options)
         results = evaluator_results(scores)
-        self._log(predictions, scores, results)
+        self._log(predictions, scores)
         return results
 
     def _assemble(self, outputs: Mapping[str, Mapping[str, np.ndarray]]) -> SearchPredictions:
@@ -188,9 +186,7 @@ class PersonSearchEvaluator(DatasetEvaluator):
         context_of_queries(predictions).save(self._output_dir / "context.npz")
         _logger.info("saved predictions to %s", self._output_dir / "predictions.npz")
 
-    def _log(
-        self, predictions: SearchPredictions, scores: SearchScores, results: Mapping[str, Mapping[str, float]]
-    ) -> None:
+    def _log(self, predictions: SearchPredictions, scores: SearchScores) -> None:
         kept = int((predictions.gallery_scores >= np.float32(self._options["score_thresh"])).sum())
         _logger.info(
             "%s: %d queries, %d images, %d of %d detections at score >= %g",
@@ -201,7 +197,6 @@ class PersonSearchEvaluator(DatasetEvaluator):
             len(predictions.gallery_scores),
             self._options["score_thresh"],
         )
-        _logger.info("figures of %s:\n%s", self._data.name, format_results(results))
 
 
 def evaluator_results(scores: SearchScores) -> dict[str, dict[str, float]]:
