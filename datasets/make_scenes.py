@@ -36,7 +36,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--processes", type=int, metavar="N", help="default: one for each usable core")
     parser.add_argument("--frames", type=int, nargs=2, metavar=("TRAIN", "TEST"), help="instead of the preset's")
     parser.add_argument("--ids", type=int, nargs=2, metavar=("TRAIN", "TEST"), help="instead of the preset's")
-    parser.add_argument("--hard", type=float, help="strength of light and colour changes, 0 to 2 (default: 0.5)")
+    parser.add_argument("--hard", type=float, help="strength of light and colour changes, 0 to 2 (default: 0.3)")
     parser.add_argument("--force", action="store_true", help="make generated scenes again that are there")
     return parser.parse_args(argv)
 

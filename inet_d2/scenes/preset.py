@@ -46,7 +46,7 @@ class ScenePreset:
     test: SplitSize
     gallery_sizes: tuple[int, ...] = (50, 100)
     max_overlap: float = 0.35
-    hard: float = 0.5
+    hard: float = 0.3
 
 
 PRESETS = {
@@ -62,9 +62,9 @@ PRESETS = {
         name="demo",
         width=320,
         height=240,
-        person_height=(67, 180),
+        person_height=(78, 185),
         train=SplitSize(frames=210, ids=200, appearances=(4, 6), strangers=0.9),
-        test=SplitSize(frames=160, ids=120, appearances=(3, 5), strangers=1.5),
+        test=SplitSize(frames=160, ids=120, appearances=(3, 5), strangers=1.0),
     ),
     "paper": ScenePreset(
         name="paper",
@@ -110,7 +110,7 @@ def get_preset(
         train, test = replace(train, ids=ids[0]), replace(test, ids=ids[1])
     preset = replace(preset, train=train, test=test, hard=preset.hard if hard is None else float(hard))
     if not 0 <= preset.hard <= 2:
-        raise ValueError(f"make_scenes: hard must be in [0, 2], got {preset.hard}; 0.5 is the demo's value")
+        raise ValueError(f"make_scenes: hard must be in [0, 2], got {preset.hard}; 0.3 is the presets' value")
     for split, size in (("training", train), ("test", test)):
         _check_split(split, size)
     return preset
