@@ -3,7 +3,7 @@
 `__version__` is the Detectron2 version whose behaviour is provided; only this engine has `__d2lite__`.
 """
 
-from ._lite import module_getattr
+from . import _lite
 
 __version__, __d2lite__ = "0.6", "0.6+lite"
-__getattr__ = module_getattr(__name__)
+__getattr__ = _lite.missing_names(__name__)

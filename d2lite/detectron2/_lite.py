@@ -2,7 +2,8 @@
 
 import importlib
 import sys
-from collections.abc import Callable
+from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
+from types import ModuleType
 from typing import Any, NoReturn
 
 
@@ -14,7 +15,7 @@ def unsupported(feature: str) -> NoReturn:
     )
 
 
-def module_getattr(module: str) -> Callable[[str], Any]:
+def missing_names(module: str) -> Any:
     """A `__getattr__` for `module`: sub-modules are imported, unknown public names are unsupported."""
 
     def getattr_(name: str) -> Any:
@@ -27,14 +28,25 @@ def module_getattr(module: str) -> Callable[[str], Any]:
     return getattr_
 
 
-class _MissingModules:
-    """The last finder on sys.meta_path: public modules of this package that no other finder knows."""
+class _Loader(SourceFileLoader):
+    def exec_module(self, module: ModuleType) -> None:
+        module.__getattr__ = missing_names(module.__name__)
+        super().exec_module(module)
 
-    @staticmethod
-    def find_spec(fullname: str, path: object = None, target: object = None) -> None:
-        package, _, name = fullname.rpartition(".")
-        if package.split(".")[0] == __package__ and not name.startswith("_"):
+
+class _Finder(PathFinder):
+    """Finds the modules of this package: each gets a `__getattr__`, and public ones that do not exist are named."""
+
+    @classmethod
+    def find_spec(cls, fullname: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
+        if not fullname.startswith(f"{__package__}."):
+            return None
+        spec = super().find_spec(fullname, path, target)
+        if spec is None and not fullname.rpartition(".")[2].startswith("_"):
             unsupported(fullname)
+        if spec is not None:
+            spec.loader = _Loader(fullname, spec.origin)
+        return spec
 
 
-sys.meta_path.append(_MissingModules)
+sys.meta_path.insert(0, _Finder)

@@ -1,9 +1,6 @@
-import detectron2
 import pytest
 import torch
-from detectron2.config import get_cfg
-from detectron2.layers import ShapeSpec
-from detectron2.modeling import BACKBONE_REGISTRY, Backbone, ROIHeads, build_model, detector_postprocess
+from detectron2.modeling import ROIHeads
 from detectron2.modeling.anchor_generator import DefaultAnchorGenerator
 from detectron2.modeling.box_regression import Box2BoxTransform
 from detectron2.modeling.matcher import Matcher
@@ -13,8 +10,6 @@ from detectron2.modeling.roi_heads.fast_rcnn import FastRCNNOutputLayers
 from detectron2.modeling.sampling import subsample_labels
 from detectron2.structures import Boxes, Instances
 from detectron2.utils.events import EventStorage
-
-LITE = pytest.mark.skipif(not hasattr(detectron2, "__d2lite__"), reason="about the embedded engine only")
 
 
 def near(found, expected, tol=1e-4):
@@ -26,11 +21,9 @@ def test_anchors_golden():  # G1
     generator = DefaultAnchorGenerator(sizes=sizes, aspect_ratios=ratios, strides=[16], offset=0.0)
     boxes = generator([torch.zeros(1, 1, 2, 3)])[0].tensor
     assert boxes.shape == (90, 4)
-    assert generator.num_anchors == [15]
-    assert not generator.state_dict()
+    assert (generator.num_anchors, len(generator.state_dict())) == ([15], 0)
     near(boxes[0], (-22.627417, -11.313708, 22.627417, 11.313708))
     near(boxes[15], (-6.627417, -11.313708, 38.627419, 11.313708))
-    near(boxes[45], (-22.627417, 4.686292, 22.627417, 27.313709))
     near(boxes[89], (-149.019333, -346.038666, 213.019333, 378.038666))
     near(torch.stack((boxes.sum(), boxes.abs().sum())), (4320.00005, 37424.7858))
     generator = DefaultAnchorGenerator(sizes=[[32]], aspect_ratios=ratios, strides=[16], offset=0.5)
@@ -53,8 +46,6 @@ def test_matcher_golden():  # G3
     assert (idx.tolist(), labels.tolist()) == ([1, 0, 0, 1, 0], [1, -1, 1, 1, 0])
     assert [x.tolist() for x in matcher(torch.zeros(0, 3))] == [[0, 0, 0]] * 2
     assert Matcher([0.5], [0, 1])(torch.tensor([[0.5, 0.4999, 0.9]]))[1].tolist() == [1, 0, 1]
-    with pytest.raises(AssertionError):
-        matcher(torch.tensor([[float("nan")]]))
 
 
 def test_subsample_golden():  # G4
@@ -77,16 +68,14 @@ def test_pooler_golden():  # G6
     boxes = Boxes(torch.stack((sides * 0, sides * 0, sides, sides), 1))
     assert assign_boxes_to_levels([boxes], 2, 5, 224, 4).tolist() == [0, 0, 0, 1, 1, 2, 3, 3, 3]
     # two maps: a box of 448 px is pooled from the coarse one (all 2), the small box of image 1 from the fine one
-    levels = [torch.full((2, 1, 64, 64), 1.0), torch.full((2, 1, 32, 32), 2.0)]
-    lists = [Boxes([[0, 0, 448, 448]]), Boxes([[0, 0, 50, 50]])]
+    levels, lists = [torch.ones(2, 1, 64, 64), torch.ones(2, 1, 32, 32) * 2], [boxes[-3], Boxes([[0, 0, 50, 50]])]
     out = ROIPooler(7, [1 / 16, 1 / 32], 0, "ROIAlignV2")(levels, lists)
     assert out[:, 0, 3, 3].tolist() == [2.0, 1.0]
 
 
 def test_roi_sampling_golden():  # G11
-    heads = ROIHeads(
-        num_classes=1, batch_size_per_image=16, positive_fraction=0.25, proposal_matcher=Matcher([0.5], [0, 1])
-    )
+    sampling = {"batch_size_per_image": 16, "positive_fraction": 0.25, "proposal_matcher": Matcher([0.5], [0, 1])}
+    heads = ROIHeads(num_classes=1, **sampling)
     boxes = Boxes([[0, 0, 30, 30], [40, 40, 60, 60], [1, 1, 29, 31]])
     proposals = Instances((64, 64), proposal_boxes=boxes, objectness_logits=torch.zeros(3))
     none = Instances((64, 64), gt_boxes=Boxes([]), gt_classes=torch.zeros(0).long(), gt_pids=torch.zeros(0).long())
@@ -104,9 +93,8 @@ def test_roi_sampling_golden():  # G11
 
 
 def test_predictor_golden():  # G12
-    predictor = FastRCNNOutputLayers(
-        4, box2box_transform=Box2BoxTransform((10, 10, 5, 5)), num_classes=1, test_score_thresh=0.05
-    )
+    coding = Box2BoxTransform((10, 10, 5, 5))
+    predictor = FastRCNNOutputLayers(4, box2box_transform=coding, num_classes=1, test_score_thresh=0.05)
     scores = torch.tensor([[1, 0], [0, 2], [0.5, -0.5]])
     deltas = torch.tensor([[0.1, 0.2, -0.1, 0.3], [9, 9, 9, 9], [0, 0.5, 0, -1]])
     proposals = Instances((50, 60), proposal_boxes=Boxes([[0, 0, 20, 20], [5, 5, 25, 25], [30, 10, 50, 40]]))
@@ -114,20 +102,19 @@ def test_predictor_golden():  # G12
     proposals.gt_boxes = Boxes([[1, 1, 22, 20], [0, 0, 1, 1], [30, 12, 52, 40]])
     with EventStorage():
         losses = predictor.losses((scores, deltas), [proposals])
-    near(losses["loss_cls"], 0.2511505)
-    near(losses["loss_box_reg"], 1.1328902)
+    near(torch.stack((losses["loss_cls"], losses["loss_box_reg"])), (0.2511505, 1.1328902))
     (found,), (kept,) = predictor.inference((scores, deltas), [proposals])
-    boxes = [(0.3980, 0, 20.0020, 21.0184), (30, 14.2190, 50, 38.7810), (0, 0, 60, 50)]
-    near(found.pred_boxes.tensor, boxes)
-    near(found.scores, (0.7311, 0.7311, 0.1192))
-    assert kept.tolist() == [0, 2, 1]
+    near(found.pred_boxes.tensor, [(0.3980, 0, 20.0020, 21.0184), (30, 14.2190, 50, 38.7810), (0, 0, 60, 50)])
+    near(torch.cat((found.scores, kept)), (0.7311, 0.7311, 0.1192, 0, 2, 1))
 
 
 def test_proposal_selection_golden():  # G13
     boxes = torch.tensor([[[0, 0, 10, 10], [1, 1, 11, 11], [30, 30, 80, 80], [5, 5, 5, 9], [0, 0, 9, 10.0]]])
-    select = lambda logits, pre, post, training=False: find_top_rpn_proposals(  # noqa: E731
-        [boxes], [torch.tensor([logits])], [(50, 60)], 0.7, pre, post, 0, training
-    )[0]
+
+    def select(logits, pre, post, training=False):
+        options = ([(50, 60)], 0.7, pre, post, 0, training)
+        return find_top_rpn_proposals([boxes], [torch.tensor([logits])], *options)[0]
+
     out = select([1, 3, 2, 9, 0.5], 5, 3)
     assert out.objectness_logits.tolist() == [3, 2, 1]
     assert out.proposal_boxes.tensor[1].tolist() == [30, 30, 60, 50]
@@ -135,76 +122,3 @@ def test_proposal_selection_golden():  # G13
     assert select([float("nan"), 3, 2, 9, 0.5], 5, 3).objectness_logits.tolist() == [3, 2, 0.5]
     with pytest.raises(FloatingPointError):
         select([float("nan"), 3, 2, 9, 0.5], 5, 3, training=True)
-
-
-def test_postprocess_scales_clips_and_drops():
-    boxes = Boxes([[0.0, 0, 10, 20], [25, 5, 30, 9]])
-    out = detector_postprocess(Instances((20, 20), pred_boxes=boxes, ids=torch.arange(2)), 10, 40)
-    assert out.pred_boxes.tensor.tolist() == [[0, 0, 20, 10]]
-    assert (out.image_size, out.ids.tolist()) == ((10, 40), [0])
-
-
-class ToyBackbone(Backbone):
-    def __init__(self, cfg, input_shape):
-        super().__init__()
-        self.conv = torch.nn.Conv2d(input_shape.channels, 8, 8, stride=8)
-        self._out_features, self._out_feature_channels, self._out_feature_strides = ["p3"], {"p3": 8}, {"p3": 8}
-
-    def forward(self, x):
-        return {"p3": torch.tanh(self.conv(x) / 100)}
-
-
-@pytest.fixture(scope="module")
-def cfg():
-    BACKBONE_REGISTRY.register(ToyBackbone)
-    cfg = get_cfg()
-    cfg.MODEL.DEVICE, cfg.MODEL.BACKBONE.NAME, cfg.MODEL.ROI_HEADS.NAME = "cpu", "ToyBackbone", "StandardROIHeads"
-    cfg.MODEL.RPN.IN_FEATURES = cfg.MODEL.ROI_HEADS.IN_FEATURES = ["p3"]
-    cfg.MODEL.ROI_HEADS.NUM_CLASSES = 1
-    cfg.MODEL.ANCHOR_GENERATOR.SIZES = [[16, 32]]
-    cfg.MODEL.ROI_BOX_HEAD.merge_from_list(["NAME", "FastRCNNConvFCHead", "NUM_FC", 1, "FC_DIM", 16])
-    cfg.MODEL.RPN.POST_NMS_TOPK_TRAIN = 50
-    return cfg
-
-
-@pytest.mark.parametrize("boxes", [[[4.0, 4, 30, 40]], []])
-def test_faster_rcnn_trains_one_step(cfg, boxes):
-    torch.manual_seed(0)
-    model = build_model(cfg).train()
-    assert model.backbone.output_shape() == {"p3": ShapeSpec(channels=8, stride=8)}
-    assert "pixel_mean" not in model.state_dict()
-    gt = Instances((48, 64), gt_boxes=Boxes(boxes), gt_classes=torch.zeros(len(boxes)).long())
-    batch = [{"image": torch.randint(0, 256, (3, 48, 64)).byte(), "instances": gt}] * 2
-    with EventStorage() as storage:
-        losses = model(batch)
-    assert list(losses) == ["loss_cls", "loss_box_reg", "loss_rpn_cls", "loss_rpn_loc"]
-    sum(losses.values()).backward()
-    for name, parameter in model.named_parameters():
-        assert parameter.grad is not None, name
-        assert torch.isfinite(parameter.grad).all()
-    assert (losses["loss_box_reg"] > 0) == (losses["loss_rpn_loc"] > 0) == bool(boxes)
-    assert storage.latest()["rpn/num_neg_anchors"][0] > 0
-
-
-def test_faster_rcnn_detects_and_takes_given_boxes(cfg):
-    torch.manual_seed(0)
-    model = build_model(cfg).eval()
-    batch = [{"image": torch.randint(0, 256, (3, 48, 64)).byte(), "height": 96, "width": 128}]
-    with torch.no_grad():
-        found = model(batch)[0]["instances"]
-        given = Instances((48, 64), pred_boxes=Boxes([[4.0, 5, 6, 7]]), pred_classes=torch.zeros(1).long())
-        out = model.inference(batch, detected_instances=[given])[0]["instances"]
-    assert found.image_size == (96, 128)
-    assert 0 < len(found) <= 100
-    assert out.pred_boxes.tensor.tolist() == [[8.0, 10, 12, 14]]
-    with pytest.raises(KeyError, match="NoSuch"):
-        BACKBONE_REGISTRY.get("NoSuch")
-
-
-@LITE
-def test_switches_that_only_detectron2_has_name_it(cfg):
-    for key, value in (("MODEL.META_ARCHITECTURE", "RetinaNet"), ("MODEL.MASK_ON", True), ("VIS_PERIOD", 5)):
-        other = cfg.clone()
-        other.merge_from_list([key, value])
-        with pytest.raises(NotImplementedError, match="full Detectron2"):
-            build_model(other)

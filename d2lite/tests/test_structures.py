@@ -1,26 +1,10 @@
-import detectron2
-import numpy as np
+"""Boxes, instances and layers."""
+
 import pytest
 import torch
-from detectron2.structures import Boxes, BoxMode, ImageList, Instances, pairwise_ioa, pairwise_iou
-
-LITE = pytest.mark.skipif(not hasattr(detectron2, "__d2lite__"), reason="about the embedded engine only")
-
-
-def make(n=2, **fields):
-    return Instances((30, 40), pred_boxes=Boxes(torch.arange(4.0 * n).view(n, 4)), **fields)
-
-
-def test_box_mode_keeps_the_type_of_its_input():
-    corners, sides = BoxMode.XYXY_ABS, BoxMode.XYWH_ABS
-    assert BoxMode.convert([1.0, 2.0, 3.0, 4.0], sides, corners) == [1.0, 2.0, 4.0, 6.0]
-    assert BoxMode.convert((1, 2, 4, 6), corners, sides) == (1, 2, 3, 4)
-    array = np.array([[1, 2, 3, 4]])
-    out = BoxMode.convert(array, sides, corners)
-    assert (out.dtype, out.tolist(), array.tolist()) == (array.dtype, [[1, 2, 4, 6]], [[1, 2, 3, 4]])
-    assert BoxMode.convert(array, corners, corners) is array
-    with pytest.raises(NotImplementedError):
-        BoxMode.convert([0.0, 0.0, 1.0, 1.0], BoxMode.XYWHA_ABS, sides)
+from detectron2.layers import Conv2d, FrozenBatchNorm2d, batched_nms, cross_entropy, get_norm
+from detectron2.structures import Boxes, ImageList, Instances, pairwise_iou
+from torch import nn
 
 
 def test_boxes_clip_rebinds_and_scale_writes_into_the_storage():
@@ -32,66 +16,59 @@ def test_boxes_clip_rebinds_and_scale_writes_into_the_storage():
     assert boxes.tensor.tolist() == [[0.0, 1.0, 60.0, 4.0], [2.0, 0.5, 2.0, 4.0]]
     assert data[0, 0] == -10.0
     assert [x.tolist() for x in (boxes.nonempty(), boxes.area())] == [[True, False], [180.0, 0.0]]
-    assert [boxes.inside_box((4, 60), edge).tolist() for edge in (0, 1)] == [[False, False], [True, True]]
+    assert len(Boxes.cat([boxes[1], Boxes([]), boxes[torch.tensor([True, False])]])) == 2
     with pytest.raises(AssertionError, match="infinite"):
         Boxes([[0.0, 0.0, float("nan"), 1.0]]).clip((5, 5))
 
 
-def test_boxes_indexing_and_cat():
-    boxes = Boxes(np.arange(8).reshape(2, 4))
-    assert boxes[1].tensor.tolist() == [[4.0, 5.0, 6.0, 7.0]]
-    assert len(boxes[torch.tensor([True, False])]) == 1
-    assert Boxes([]).tensor.shape == Boxes.cat([]).tensor.shape == (0, 4)
-    assert len(Boxes.cat([boxes, Boxes([]), boxes])) == 4
-    with pytest.raises(AssertionError):
-        Boxes(torch.zeros(2, 5))
-
-
-def test_iou_golden():  # G5: 25 / (100 + 100 - 25) = 1/7; boxes without area give 0, not NaN
-    a = Boxes([[0, 0, 10, 10], [5, 5, 5, 5]])
-    b = Boxes([[0, 0, 10, 10], [5, 5, 15, 15], [5, 5, 5, 5]])
+def test_iou_and_nms_golden():  # G5: 25 / (100 + 100 - 25) = 1/7; boxes without area give 0, not NaN
+    a, b = Boxes([[0, 0, 10, 10], [5, 5, 5, 5]]), Boxes([[0, 0, 10, 10], [5, 5, 15, 15], [5, 5, 5, 5]])
     torch.testing.assert_close(pairwise_iou(a, b), torch.tensor([[1, 1 / 7, 0], [0, 0, 0]]))
-    assert pairwise_ioa(a, b).tolist() == [[1.0, 0.25, 0.0], [0.0, 0.0, 0.0]]
+    boxes, scores = torch.tensor([[0, 0, 10, 10], [0, 0, 10, 5], [0, 0, 10, 10]]), torch.tensor([0.9, 0.8, 0.7])
+    kept = [batched_nms(boxes, scores, torch.tensor(group), 0.5).tolist() for group in ([0, 0, 0], [0, 0, 1])]
+    assert kept == [[0, 1], [0, 1, 2]]  # an IoU of exactly 0.5 is kept, a copy goes
 
 
-def test_instances_fields():
-    inst = make(scores=torch.tensor([0.1, 0.2]), names=["a", "b"])
-    inst._note = "private"
-    assert set(inst.get_fields()) == {"pred_boxes", "scores", "names"}
-    assert inst.has("scores")
+def test_instances():
+    boxes = Boxes(torch.arange(8.0).view(2, 4))
+    inst = Instances((30, 40), pred_boxes=boxes, scores=torch.tensor([0.1, 0.2]))
     with pytest.raises(AssertionError, match="length 3"):
         inst.gt_pids = torch.zeros(3)
     with pytest.raises(AttributeError, match="gt_pids"):
         _ = inst.gt_pids
-    inst.remove("names")
     assert inst[1].scores.tolist() == inst[-1].scores.tolist() == pytest.approx([0.2])
     assert len(inst[inst.scores > 0.15]) == 1
-    assert inst.to("cpu").image_size == (30, 40)
-    with pytest.raises(IndexError):
-        inst[2]
-    with pytest.raises(NotImplementedError):
-        len(Instances((1, 1)))
-    with pytest.raises(NotImplementedError):
-        iter(inst)
+    inst.remove("scores")
+    joined = Instances.cat([inst, Instances((30, 40), pred_boxes=boxes, scores=torch.zeros(2))])
+    assert (set(joined.get_fields()), len(joined)) == ({"pred_boxes"}, 4)  # the fields of the first
 
 
-def test_instances_cat_has_the_fields_of_the_first():
-    one, two = make(1, names=["a"]), make(2, names=["b", "c"], scores=torch.zeros(2))
-    out = Instances.cat([one, two])
-    assert (set(out.get_fields()), out.names) == ({"pred_boxes", "names"}, ["a", "b", "c"])
-    assert out.pred_boxes.tensor.shape == (3, 4)
-    assert Instances.cat([one]) is one
+def test_image_list_pads_right_and_bottom():
+    for div, shape in ((0, (40, 50)), (16, (48, 64)), (32, (64, 64))):
+        images = ImageList.from_tensors([torch.ones(3, 33, 50), torch.ones(3, 40, 30)], div, pad_value=7.0)
+        assert (images.tensor.shape, images.image_sizes) == ((2, 3, *shape), [(33, 50), (40, 30)])
+        assert (images[1].shape, images.tensor[1, 0, 0, 30:].unique().tolist()) == ((3, 40, 30), [7.0])
 
 
-@pytest.mark.parametrize(("div", "shape"), [(0, (40, 50)), (16, (48, 64)), (32, (64, 64))])
-def test_image_list_pads_right_and_bottom(div, shape):
-    images = ImageList.from_tensors([torch.ones(3, 33, 50), torch.ones(3, 40, 30)], div, pad_value=7.0)
-    assert (images.tensor.shape, images.image_sizes) == ((2, 3, *shape), [(33, 50), (40, 30)])
-    assert images[1].shape == (3, 40, 30)
-    assert images.tensor[1, 0, 0, 30:].unique().tolist() == [7.0]
+def test_layers():
+    conv = Conv2d(1, 2, 1, bias=False, norm=get_norm("FrozenBN", 2), activation=torch.relu)
+    nn.init.constant_(conv.weight, -2.0)
+    conv.norm.bias.fill_(1.0)  # -2 * 0.25 + 1 = 0.5; -2 * 3 + 1 = -5 -> 0
+    out = conv(torch.tensor([0.25, 3.0]).view(1, 1, 1, 2))
+    torch.testing.assert_close(out, torch.tensor([0.5, 0.0]).expand(1, 2, 1, 2))
+    assert (get_norm("", 4), get_norm("GN", 64).num_groups) == (None, 32)
+    loss = cross_entropy(torch.zeros(0, 3, requires_grad=True), torch.zeros(0, dtype=torch.long))
+    loss.backward()  # nothing to learn from: zero, with a graph
+    assert loss.item() == 0.0
 
 
-@LITE
-def test_what_is_missing_names_detectron2():
-    with pytest.raises(NotImplementedError, match="full Detectron2"):
-        _ = detectron2.structures.BitMasks
+def test_frozen_batch_norm():
+    norm, x = FrozenBatchNorm2d(3), torch.randn(2, 3, 4, 4)
+    torch.testing.assert_close(norm(x), x, rtol=0, atol=1e-6)  # it starts as the identity
+    assert torch.equal(norm.running_var, torch.ones(3) - 1e-5)
+    norm.running_mean.normal_(), norm.running_var.uniform_(0.5, 2), norm.weight.normal_(), norm.bias.normal_()
+    torch.testing.assert_close(norm(x), norm(x.clone().requires_grad_()))  # two ways of computing it
+    norm.load_state_dict({"weight": torch.full((3,), 3.0), "bias": torch.zeros(3)})  # a file without statistics
+    assert norm.running_var.tolist() == [1.0, 1.0, 1.0]
+    frozen = FrozenBatchNorm2d.convert_frozen_batchnorm(nn.Sequential(nn.Sequential(nn.BatchNorm2d(2))))
+    assert (isinstance(frozen[0][0], FrozenBatchNorm2d), list(frozen.parameters())) == (True, [])

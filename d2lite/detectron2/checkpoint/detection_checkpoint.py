@@ -1,4 +1,3 @@
-import logging
 import pickle
 
 from fvcore.common.checkpoint import Checkpointer
@@ -6,8 +5,6 @@ from fvcore.common.checkpoint import Checkpointer
 from .._lite import unsupported
 from ..utils import comm
 from ..utils.file_io import PathManager
-
-_HEURISTICS = "?matching_heuristics=True"
 
 
 def _match_suffixes(model_state: dict, loaded: dict) -> dict:
@@ -17,12 +14,9 @@ def _match_suffixes(model_state: dict, loaded: dict) -> dict:
         parts = model_key.split(".")
         suffixes = (".".join(parts[i:]) for i in range(len(parts)))
         key = next((suffix for suffix in suffixes if suffix in loaded), None)
-        if key is not None and value.shape != loaded[key].shape:
-            logging.getLogger(__name__).warning("'%s' of the file has another shape than '%s'.", key, model_key)
-            continue
-        if key in chosen:
-            raise ValueError(f"Cannot match one checkpoint key, '{key}', to '{chosen[key]}' and '{model_key}'.")
-        if key is not None:
+        if key is not None and value.shape == loaded[key].shape:
+            if key in chosen:
+                raise ValueError(f"Cannot match one checkpoint key, '{key}', to '{chosen[key]}' and '{model_key}'.")
             chosen[key] = model_key
     return {chosen.get(key, key): value for key, value in loaded.items()}
 
@@ -30,18 +24,13 @@ def _match_suffixes(model_state: dict, loaded: dict) -> dict:
 class DetectionCheckpointer(Checkpointer):
     """fvcore's Checkpointer for .pth files and Detectron2's .pkl files.
 
-    Names of the file are matched to those of the model by suffix if a .pkl file asks for it with its key
-    "matching_heuristics" or the path ends in "?matching_heuristics=True".
+    Names of the file are matched to those of the model by suffix if it asks for it with its key "matching_heuristics".
     """
 
     def __init__(self, model, save_dir: str = "", *, save_to_disk: bool | None = None, **checkpointables) -> None:
         save_to_disk = comm.is_main_process() if save_to_disk is None else save_to_disk
         super().__init__(model, save_dir, save_to_disk=save_to_disk, **checkpointables)
         self.path_manager = PathManager
-
-    def load(self, path: str, *args, **kwargs) -> dict:
-        self._heuristics = path.endswith(_HEURISTICS)
-        return super().load(path.removesuffix(_HEURISTICS), *args, **kwargs)
 
     def _load_file(self, filename: str) -> dict:
         if not filename.endswith(".pkl"):
@@ -54,9 +43,6 @@ class DetectionCheckpointer(Checkpointer):
         return loaded
 
     def _load_model(self, checkpoint: dict):
-        if checkpoint.pop("matching_heuristics", False) or self._heuristics:
+        if checkpoint.pop("matching_heuristics", False):
             checkpoint["model"] = _match_suffixes(self.model.state_dict(), checkpoint["model"])
-        incompatible = super()._load_model(checkpoint)
-        unexpected = incompatible.unexpected_keys  # old versions stored anchors, which are computed now
-        unexpected[:] = [key for key in unexpected if "anchor_generator.cell_anchors" not in key]
-        return incompatible
+        return super()._load_model(checkpoint)

@@ -1,6 +1,4 @@
-# ruff: noqa: F401
-from .._lite import module_getattr
 from .config import CfgNode, configurable, get_cfg
 
 CN = CfgNode
-__getattr__ = module_getattr(__name__)
+__all__ = ["CN", "CfgNode", "configurable", "get_cfg"]

@@ -1,13 +1,7 @@
-# ruff: noqa: F401
-from .._lite import module_getattr
 from . import transforms
-from .build import (
-    build_detection_test_loader,
-    build_detection_train_loader,
-    get_detection_dataset_dicts,
-)
+from .build import build_detection_test_loader, build_detection_train_loader
 from .catalog import DatasetCatalog, Metadata, MetadataCatalog
 from .common import DatasetFromList, MapDataset, ToIterableDataset
-from .dataset_mapper import DatasetMapper
 
-__getattr__ = module_getattr(__name__)
+__all__ = ["DatasetCatalog", "DatasetFromList", "MapDataset", "Metadata", "MetadataCatalog", "ToIterableDataset"]
+__all__ += ["build_detection_test_loader", "build_detection_train_loader", "transforms"]

@@ -16,7 +16,6 @@ class _DatasetCatalog(_Catalog):
     """Functions that return the records (list[dict]) of a data set, by its name; `get` calls them."""
 
     def register(self, name: str, func: Callable[[], list[dict]]) -> None:
-        assert callable(func), "You must register a function with `DatasetCatalog.register`!"
         assert name not in self, f"Dataset '{name}' is already registered!"
         self[name] = func
 
@@ -29,18 +28,9 @@ class _DatasetCatalog(_Catalog):
 class Metadata(SimpleNamespace):
     """Facts about a data set as attributes, each of which can be set once."""
 
-    name: str = "N/A"
-
-    def __getattr__(self, key: str) -> Any:
-        known = f"Available keys are {list(self.__dict__)}."
-        raise AttributeError(f"Attribute '{key}' does not exist in the metadata of dataset '{self.name}'. {known}")
-
     def __setattr__(self, key: str, val: Any) -> None:
         old = self.__dict__.setdefault(key, val)
         assert old == val, f"Attribute '{key}' of '{self.name}' is {old!r} and cannot become {val!r}!"
-
-    def as_dict(self) -> dict:
-        return dict(self.__dict__)
 
     def set(self, **kwargs: Any) -> "Metadata":
         for key, val in kwargs.items():

@@ -1,47 +1,39 @@
-import copy
 import pickle
-import random
 from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 import torch
 from torch.utils import data
 
+from .._lite import unsupported
+
 
 class MapDataset(data.Dataset):
-    """`map_func` of every item; where it returns None, that of another item, drawn at random, takes its place."""
+    """`map_func` of every item."""
 
     def __init__(self, dataset: data.Dataset, map_func: Callable) -> None:
         self._dataset, self._map_func = dataset, map_func
-        self._rng, self._candidates = random.Random(42), set(range(len(dataset)))
 
     def __len__(self) -> int:
         return len(self._dataset)
 
     def __getitem__(self, idx: int):
-        while (item := self._map_func(self._dataset[int(idx)])) is None:
-            self._candidates.discard(idx)
-            idx = self._rng.sample(list(self._candidates), k=1)[0]
-        self._candidates.add(idx)
-        return item
+        item = self._map_func(self._dataset[int(idx)])
+        return unsupported("A mapper that returns None") if item is None else item
 
 
 class DatasetFromList(data.Dataset):
-    """A list as a data set; serialized, it is one block of bytes that worker processes share."""
+    """A list as a data set, pickled into one block of bytes that worker processes share; items are copies."""
 
-    def __init__(self, lst: list, copy: bool = True, serialize: bool = True) -> None:
-        self._copy, self._items = copy, None if serialize else lst
-        if serialize:
-            blobs = [np.frombuffer(pickle.dumps(item, protocol=-1), dtype=np.uint8) for item in lst]
-            self._ends = [0, *np.cumsum([len(blob) for blob in blobs]).tolist()]
-            self._blob = torch.from_numpy(np.concatenate(blobs)) if blobs else torch.empty(0)
+    def __init__(self, lst: list, copy: bool = True) -> None:
+        blobs = [np.frombuffer(pickle.dumps(item, protocol=-1), dtype=np.uint8) for item in lst]
+        self._ends = [0, *np.cumsum([len(blob) for blob in blobs]).tolist()]
+        self._blob = torch.from_numpy(np.concatenate(blobs)) if blobs else torch.empty(0)
 
     def __len__(self) -> int:
-        return len(self._ends) - 1 if self._items is None else len(self._items)
+        return len(self._ends) - 1
 
     def __getitem__(self, idx: int):
-        if self._items is not None:
-            return copy.deepcopy(self._items[idx]) if self._copy else self._items[idx]
         idx = range(len(self))[idx]
         return pickle.loads(memoryview(self._blob[self._ends[idx] : self._ends[idx + 1]].numpy()))
 
@@ -49,12 +41,11 @@ class DatasetFromList(data.Dataset):
 class ToIterableDataset(data.IterableDataset):
     """The items that a sampler names. Of w workers, worker i takes chunks i, i + w, i + 2w ... of the sampler."""
 
-    def __init__(self, dataset, sampler, shard_sampler: bool = True, shard_chunk_size: int = 1) -> None:
-        self.dataset, self.sampler = dataset, sampler
-        self.shard_sampler, self.shard_chunk_size = shard_sampler, shard_chunk_size
+    def __init__(self, dataset, sampler, shard_chunk_size: int = 1) -> None:
+        self.dataset, self.sampler, self.shard_chunk_size = dataset, sampler, shard_chunk_size
 
     def __iter__(self) -> Iterator:
-        worker = data.get_worker_info() if self.shard_sampler else None
+        worker = data.get_worker_info()
         count, number = (1, 0) if worker is None else (worker.num_workers, worker.id)
         for n, index in enumerate(self.sampler):
             if n // self.shard_chunk_size % count == number:

@@ -1,11 +1,6 @@
-# ruff: noqa: F401, I001
-# fmt: off
-from .._lite import module_getattr
+from .defaults import DefaultTrainer, create_ddp_model, default_argument_parser, default_setup, default_writers
 from .launch import launch
-from .train_loop import AMPTrainer, HookBase, SimpleTrainer, TrainerBase
-from .hooks import BestCheckpointer, CallbackHook, EvalHook, IterationTimer
-from .hooks import LRScheduler, PeriodicCheckpointer, PeriodicWriter
-from .defaults import DefaultPredictor, DefaultTrainer, create_ddp_model
-from .defaults import default_argument_parser, default_setup, default_writers
+from .train_loop import HookBase, SimpleTrainer, TrainerBase
 
-__getattr__ = module_getattr(__name__)
+__all__ = ["DefaultTrainer", "HookBase", "SimpleTrainer", "TrainerBase", "create_ddp_model", "default_argument_parser"]
+__all__ += ["default_setup", "default_writers", "launch"]

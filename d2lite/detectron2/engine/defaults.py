@@ -1,4 +1,4 @@
-"""The standard way to train: arguments, setup, DefaultTrainer; and DefaultPredictor for one image."""
+"""The standard way to train: arguments, setup, DefaultTrainer."""
 
 import argparse
 import importlib.util
@@ -12,8 +12,6 @@ from torch.nn.parallel import DistributedDataParallel
 
 from .._lite import unsupported
 from ..checkpoint import DetectionCheckpointer
-from ..data import MetadataCatalog, build_detection_test_loader, build_detection_train_loader
-from ..data.transforms import ResizeShortestEdge
 from ..evaluation import inference_on_dataset, print_csv_format, verify_results
 from ..modeling import build_model
 from ..solver import build_lr_scheduler, build_optimizer
@@ -24,7 +22,7 @@ from ..utils.events import CommonMetricPrinter, JSONWriter, TensorboardXWriter
 from ..utils.file_io import PathManager
 from ..utils.logger import setup_logger
 from . import hooks
-from .train_loop import AMPTrainer, SimpleTrainer, TrainerBase
+from .train_loop import SimpleTrainer, TrainerBase
 
 
 def create_ddp_model(model, **kwargs):
@@ -32,7 +30,7 @@ def create_ddp_model(model, **kwargs):
     if comm.get_world_size() == 1:
         return model
     if next(model.parameters()).is_cuda:
-        kwargs.setdefault("device_ids", [comm.get_local_rank()])
+        kwargs.setdefault("device_ids", [torch.cuda.current_device()])
     return DistributedDataParallel(model, **kwargs)
 
 
@@ -60,9 +58,6 @@ def default_setup(cfg, args) -> None:
     logger.info("Rank of current process: %d. World size: %d", rank, comm.get_world_size())
     logger.info("Environment info:\n%s", collect_env_info())
     logger.info("Command line arguments: %s", args)
-    if getattr(args, "config_file", ""):
-        with PathManager.open(args.config_file) as f:
-            logger.info("Contents of args.config_file=%s:\n%s", args.config_file, f.read())
     if save:
         path = os.path.join(cfg.OUTPUT_DIR, "config.yaml")
         logger.info("Running with full config, saved to %s:\n%s", path, cfg.dump())
@@ -85,53 +80,24 @@ def default_writers(output_dir: str, max_iter: int | None = None) -> list:
     return writers
 
 
-class DefaultPredictor:
-    """The model of `cfg` with MODEL.WEIGHTS, for one BGR image (H, W, 3), uint8, at a time."""
-
-    def __init__(self, cfg) -> None:
-        self.cfg, self.model = cfg.clone(), build_model(cfg).eval()
-        if len(cfg.DATASETS.TEST):
-            self.metadata = MetadataCatalog.get(cfg.DATASETS.TEST[0])
-        DetectionCheckpointer(self.model).load(cfg.MODEL.WEIGHTS)
-        self.aug = ResizeShortestEdge([cfg.INPUT.MIN_SIZE_TEST] * 2, cfg.INPUT.MAX_SIZE_TEST)
-
-    @torch.no_grad()
-    def __call__(self, original_image) -> dict:
-        image = original_image[:, :, ::-1] if self.cfg.INPUT.FORMAT == "RGB" else original_image
-        height, width = image.shape[:2]
-        image = self.aug.get_transform(image).apply_image(image)
-        image = torch.as_tensor(image.astype("float32").transpose(2, 0, 1)).to(self.cfg.MODEL.DEVICE)
-        return self.model([{"image": image, "height": height, "width": width}])[0]
-
-
 class DefaultTrainer(TrainerBase):
     """Train and evaluate what `cfg` describes; subclasses replace the `build_*` functions by class methods."""
 
     build_model = staticmethod(build_model)
     build_optimizer = staticmethod(build_optimizer)
     build_lr_scheduler = staticmethod(build_lr_scheduler)
-    build_train_loader = staticmethod(build_detection_train_loader)
-    build_test_loader = staticmethod(build_detection_test_loader)
     model = property(attrgetter("_trainer.model"))
     data_loader = property(attrgetter("_trainer.data_loader"))
     optimizer = property(attrgetter("_trainer.optimizer"))
 
     def __init__(self, cfg) -> None:
         super().__init__()
-        logger = logging.getLogger("detectron2")
-        if not logger.isEnabledFor(logging.INFO):
-            setup_logger()
-        if cfg.SOLVER.REFERENCE_WORLD_SIZE not in (0, comm.get_world_size()):
-            unsupported("Scaling the schedule by SOLVER.REFERENCE_WORLD_SIZE")
-        if cfg.TEST.PRECISE_BN.ENABLED:
-            unsupported("TEST.PRECISE_BN")
         model = self.build_model(cfg)
-        logger.info("Model:\n%s", model)
+        logging.getLogger(__name__).info("Model:\n%s", model)
         optimizer = self.build_optimizer(cfg, model)
         data_loader = self.build_train_loader(cfg)
         model = create_ddp_model(model, broadcast_buffers=False)
-        trainer = AMPTrainer if cfg.SOLVER.AMP.ENABLED else SimpleTrainer
-        self._trainer = trainer(model, data_loader, optimizer)
+        self._trainer = SimpleTrainer(model, data_loader, optimizer)
         self.scheduler = self.build_lr_scheduler(cfg, optimizer)
         self.checkpointer = DetectionCheckpointer(model, cfg.OUTPUT_DIR, trainer=weakref.proxy(self))
         self.start_iter, self.max_iter, self.cfg = 0, cfg.SOLVER.MAX_ITER, cfg
@@ -144,8 +110,8 @@ class DefaultTrainer(TrainerBase):
             self.start_iter = self.iter + 1
 
     def _evaluate(self) -> dict:
-        self._last_eval_results = self.test(self.cfg, self.model)
-        return self._last_eval_results
+        self._results = self.test(self.cfg, self.model)
+        return self._results
 
     def build_hooks(self) -> list:
         cfg, main = self.cfg, comm.is_main_process()
@@ -154,20 +120,16 @@ class DefaultTrainer(TrainerBase):
             hooks.LRScheduler(),
             hooks.PeriodicCheckpointer(self.checkpointer, cfg.SOLVER.CHECKPOINT_PERIOD) if main else None,
             hooks.EvalHook(cfg.TEST.EVAL_PERIOD, self._evaluate),
-            hooks.PeriodicWriter(self.build_writers(), period=20) if main else None,
+            hooks.PeriodicWriter(default_writers(cfg.OUTPUT_DIR, self.max_iter), period=20) if main else None,
         ]
-
-    def build_writers(self) -> list:
-        return default_writers(self.cfg.OUTPUT_DIR, self.max_iter)
 
     def train(self) -> dict | None:
         """Train; returns the results of the last evaluation if they had to pass TEST.EXPECTED_RESULTS."""
         super().train(self.start_iter, self.max_iter)
         if not len(self.cfg.TEST.EXPECTED_RESULTS) or not comm.is_main_process():
             return None
-        assert hasattr(self, "_last_eval_results"), "No evaluation results obtained during training!"
-        verify_results(self.cfg, self._last_eval_results)
-        return self._last_eval_results
+        verify_results(self.cfg, self._results)
+        return self._results
 
     def run_step(self) -> None:
         self._trainer.iter = self.iter
@@ -181,25 +143,20 @@ class DefaultTrainer(TrainerBase):
         self._trainer.load_state_dict(state_dict["_trainer"])
 
     @classmethod
-    def build_evaluator(cls, cfg, dataset_name: str):
-        raise NotImplementedError("DefaultTrainer has no evaluator: implement build_evaluator() in a subclass.")
+    def _override(cls, *args):
+        unsupported("DefaultTrainer without build_train_loader, build_test_loader and build_evaluator of a subclass")
+
+    build_train_loader = build_test_loader = build_evaluator = _override
 
     @classmethod
     def test(cls, cfg, model, evaluators=None) -> dict:
         """Results of `model` on DATASETS.TEST: those of the one data set, or {name: results} of several."""
-        logger, results = logging.getLogger(__name__), {}
-        if evaluators is not None and not isinstance(evaluators, list):
-            evaluators = [evaluators]
+        evaluators = [evaluators] if evaluators and not isinstance(evaluators, list) else evaluators
+        results = {}
         for index, name in enumerate(cfg.DATASETS.TEST):
-            data_loader = cls.build_test_loader(cfg, name)
-            try:
-                evaluator = evaluators[index] if evaluators else cls.build_evaluator(cfg, name)
-            except NotImplementedError:
-                logger.warning("No evaluator for %s: implement build_evaluator() or pass `evaluators`.", name)
-                results[name] = {}
-                continue
-            results[name] = inference_on_dataset(model, data_loader, evaluator)
+            evaluator = evaluators[index] if evaluators else cls.build_evaluator(cfg, name)
+            results[name] = inference_on_dataset(model, cls.build_test_loader(cfg, name), evaluator)
             if comm.is_main_process():
-                logger.info("Evaluation results for %s in csv format:", name)
+                logging.getLogger(__name__).info("Evaluation results for %s in csv format:", name)
                 print_csv_format(results[name])
         return next(iter(results.values())) if len(results) == 1 else results

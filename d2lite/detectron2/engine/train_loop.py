@@ -2,7 +2,6 @@ import logging
 import math
 import time
 import weakref
-from functools import partialmethod
 
 import torch
 
@@ -27,7 +26,7 @@ class HookBase:
 
 
 class TrainerBase:
-    """The loop: hooks around `run_step`, inside an EventStorage."""
+    """The loop: hooks around `run_step()`, which subclasses have, inside an EventStorage."""
 
     def __init__(self) -> None:
         self._hooks: list[HookBase] = []
@@ -46,34 +45,22 @@ class TrainerBase:
         self.max_iter = max_iter
         with EventStorage(start_iter) as self.storage:
             try:
-                self.before_train()
+                self._call_hooks("before_train")
                 for self.iter in range(start_iter, max_iter):
-                    self.before_step()
+                    self._call_hooks("before_step")
                     self.run_step()
-                    self.after_step()
+                    self._call_hooks("after_step")
                 self.iter += 1  # == max_iter tells after_train that training came to its end
             except Exception:
                 logger.exception("Exception during training:")
                 raise
             finally:
-                self.after_train()
+                self._call_hooks("after_train")
 
     def _call_hooks(self, name: str) -> None:
         self.storage.iter = self.iter
         for hook in self._hooks:
             getattr(hook, name)()
-
-    before_train = partialmethod(_call_hooks, "before_train")
-    after_train = partialmethod(_call_hooks, "after_train")
-    before_step = partialmethod(_call_hooks, "before_step")
-    after_step = partialmethod(_call_hooks, "after_step")
-
-    def after_backward(self) -> None:
-        for hook in self._hooks:
-            hook.after_backward()
-
-    def run_step(self) -> None:
-        raise NotImplementedError
 
     def state_dict(self) -> dict:
         hooks = {type(hook).__qualname__: state for hook in reversed(self._hooks) if (state := hook.state_dict())}
@@ -90,35 +77,26 @@ class TrainerBase:
 
 
 class SimpleTrainer(TrainerBase):
-    """One optimizer, one loss (or a dict of losses that are summed) per step."""
+    """One optimizer, one dict of losses that are summed per step."""
 
-    _amp = False
-
-    def __init__(self, model, data_loader, optimizer, gather_metric_period: int = 1) -> None:
+    def __init__(self, model, data_loader, optimizer) -> None:
         super().__init__()
         model.train()
         self.model, self.data_loader, self.optimizer = model, data_loader, optimizer
-        self.gather_metric_period, self._data_iter = gather_metric_period, None
-        self.grad_scaler = torch.amp.GradScaler("cuda", enabled=self._amp)
+        self._data_iter = None
 
     def run_step(self) -> None:
-        assert self.model.training, f"[{type(self).__name__}] model was changed to eval mode!"
+        assert self.model.training, "[SimpleTrainer] model was changed to eval mode!"
         start = time.perf_counter()
         if self._data_iter is None:
             self._data_iter = iter(self.data_loader)
         data = next(self._data_iter)
         data_time = time.perf_counter() - start
-        with torch.autocast("cuda", torch.float16, enabled=self._amp):
-            losses = self.model(data)
-            losses = {"total_loss": losses} if isinstance(losses, torch.Tensor) else losses
-            total = sum(losses.values())
+        losses = self.model(data)
         self.optimizer.zero_grad()
-        self.grad_scaler.scale(total).backward()
-        self.after_backward()
-        if (self.iter + 1) % self.gather_metric_period == 0:
-            self._write_metrics(losses, data_time)
-        self.grad_scaler.step(self.optimizer)  # a plain step unless in half precision
-        self.grad_scaler.update()
+        sum(losses.values()).backward()
+        self._write_metrics(losses, data_time)
+        self.optimizer.step()
 
     def _write_metrics(self, losses: dict[str, torch.Tensor], data_time: float) -> None:
         """Record the mean losses over ranks; a sum that is not finite stops the training."""
@@ -138,16 +116,8 @@ class SimpleTrainer(TrainerBase):
             storage.put_scalars(**means)
 
     def state_dict(self) -> dict:
-        state = {**super().state_dict(), "optimizer": self.optimizer.state_dict()}
-        return {**state, "grad_scaler": self.grad_scaler.state_dict()} if self._amp else state
+        return {**super().state_dict(), "optimizer": self.optimizer.state_dict()}
 
     def load_state_dict(self, state_dict: dict) -> None:
         super().load_state_dict(state_dict)
         self.optimizer.load_state_dict(state_dict["optimizer"])
-        self.grad_scaler.load_state_dict(state_dict.get("grad_scaler", {}))
-
-
-class AMPTrainer(SimpleTrainer):
-    """SimpleTrainer in half precision, on CUDA."""
-
-    _amp = True

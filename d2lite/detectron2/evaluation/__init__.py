@@ -1,7 +1,6 @@
-# ruff: noqa: F401
-from .._lite import module_getattr
 from .coco_evaluation import COCOEvaluator
-from .evaluator import DatasetEvaluator, DatasetEvaluators, inference_context, inference_on_dataset
+from .evaluator import DatasetEvaluator, DatasetEvaluators, inference_on_dataset
 from .testing import print_csv_format, verify_results
 
-__getattr__ = module_getattr(__name__)
+__all__ = ["COCOEvaluator", "DatasetEvaluator", "DatasetEvaluators", "inference_on_dataset", "print_csv_format"]
+__all__ += ["verify_results"]

@@ -1,4 +1,3 @@
-import contextlib
 import logging
 import time
 from collections.abc import Callable
@@ -7,7 +6,6 @@ from datetime import timedelta
 import torch
 
 from ..utils.comm import is_main_process
-from ..utils.logger import log_every_n_seconds
 
 
 class DatasetEvaluator:
@@ -46,35 +44,25 @@ class DatasetEvaluators(DatasetEvaluator):
         return results
 
 
+@torch.no_grad()
 def inference_on_dataset(model: Callable, data_loader, evaluator: DatasetEvaluator | list | None) -> dict:
     """Run the model over a loader with a length, in evaluation mode without gradients; returns the results."""
     logger, total = logging.getLogger(__name__), len(data_loader)
     logger.info("Start inference on %d batches", total)
     evaluator = DatasetEvaluators(evaluator or []) if isinstance(evaluator, list | None) else evaluator
     evaluator.reset()
-    start, compute = time.perf_counter(), 0.0
-    with inference_context(model) if isinstance(model, torch.nn.Module) else torch.no_grad():
-        for done, inputs in enumerate(data_loader, 1):
-            begin = time.perf_counter()
-            outputs = model(inputs)
-            if torch.cuda.is_available():
-                torch.cuda.synchronize()
-            compute += time.perf_counter() - begin
-            evaluator.process(inputs, outputs)
-            rate = (time.perf_counter() - start) / done
-            text = f"Inference done {done}/{total}. Inference: {compute / done:.4f} s/iter. "
-            text += f"Total: {rate:.4f} s/iter. ETA={timedelta(seconds=int(rate * (total - done)))}"
-            log_every_n_seconds(logging.INFO, text, n=5)
-    text = "Total inference time: %.1f s, of which the model took %.1f s"
-    logger.info(text, time.perf_counter() - start, compute)
+    was_training = isinstance(model, torch.nn.Module) and model.training
+    if was_training:
+        model.eval()
+    start = said = time.perf_counter()
+    for done, inputs in enumerate(data_loader, 1):
+        evaluator.process(inputs, model(inputs))
+        now = time.perf_counter()
+        if now - said >= 5:
+            said, rate = now, (now - start) / done
+            eta = timedelta(seconds=int(rate * (total - done)))
+            logger.info("Inference done %d/%d. Total: %.4f s/iter. ETA=%s", done, total, rate, eta)
+    logger.info("Total inference time: %.1f s", time.perf_counter() - start)
+    if was_training:
+        model.train()
     return evaluator.evaluate() or {}
-
-
-@contextlib.contextmanager
-def inference_context(model: torch.nn.Module):
-    """Evaluation mode without gradients; the mode of the model is restored at the end."""
-    training = model.training
-    model.eval()
-    with torch.no_grad():
-        yield
-    model.train(training)

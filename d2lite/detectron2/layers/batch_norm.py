@@ -34,9 +34,6 @@ class FrozenBatchNorm2d(nn.Module):
             state_dict.setdefault(prefix + "running_var", torch.ones_like(self.running_var))
         super()._load_from_state_dict(state_dict, prefix, local_metadata, *args)
 
-    def extra_repr(self) -> str:
-        return f"{self.num_features}, eps={self.eps}"
-
     @classmethod
     def convert_frozen_batchnorm(cls, module: nn.Module) -> nn.Module:
         """Replace BatchNorm2d and SyncBatchNorm, at any depth, by frozen ones with the same numbers."""

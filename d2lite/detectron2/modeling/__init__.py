@@ -1,27 +1,14 @@
 # ruff: noqa: F401
-from .._lite import module_getattr, unsupported
+from .._lite import unsupported
 from ..layers import ShapeSpec
 from ..utils.registry import Registry
 from .anchor_generator import ANCHOR_GENERATOR_REGISTRY, build_anchor_generator
 from .backbone import BACKBONE_REGISTRY, Backbone, build_backbone
 from .meta_arch import META_ARCH_REGISTRY, GeneralizedRCNN, build_model
 from .postprocessing import detector_postprocess
-from .proposal_generator import (
-    PROPOSAL_GENERATOR_REGISTRY,
-    RPN_HEAD_REGISTRY,
-    build_proposal_generator,
-    build_rpn_head,
-)
-from .roi_heads import (
-    ROI_BOX_HEAD_REGISTRY,
-    ROI_HEADS_REGISTRY,
-    ROIHeads,
-    StandardROIHeads,
-    build_box_head,
-    build_roi_heads,
-)
-
-__getattr__ = module_getattr(__name__)
+from .proposal_generator import PROPOSAL_GENERATOR_REGISTRY, RPN_HEAD_REGISTRY, build_proposal_generator
+from .roi_heads.box_head import ROI_BOX_HEAD_REGISTRY, build_box_head
+from .roi_heads.roi_heads import ROI_HEADS_REGISTRY, ROIHeads, StandardROIHeads, build_roi_heads
 
 
 def _register_missing(registry: Registry, names: str) -> None:

@@ -11,28 +11,6 @@ from ..utils.registry import Registry
 ANCHOR_GENERATOR_REGISTRY = Registry("ANCHOR_GENERATOR")
 
 
-class BufferList(nn.Module):
-    """Tensors that move with the module and are in no checkpoint."""
-
-    def __init__(self, buffers: list[Tensor]) -> None:
-        super().__init__()
-        for i, buffer in enumerate(buffers):
-            self.register_buffer(str(i), buffer, persistent=False)
-
-    def __len__(self) -> int:
-        return len(self._buffers)
-
-    def __iter__(self):
-        return iter(self._buffers.values())
-
-
-def _per_level(values: Sequence, count: int, name: str) -> Sequence:
-    values = values if isinstance(values[0], Sequence) else [values]
-    values = list(values) * count if len(values) == 1 else values
-    assert len(values) == count, f"anchor generator: {len(values)} lists of {name} for {count} maps"
-    return values
-
-
 @ANCHOR_GENERATOR_REGISTRY.register()
 class DefaultAnchorGenerator(nn.Module):
     """Anchors of every size (root of the area, pixels) and aspect ratio (height / width), not rounded.
@@ -47,9 +25,10 @@ class DefaultAnchorGenerator(nn.Module):
         super().__init__()
         assert 0.0 <= offset < 1.0, f"anchor generator: offset {offset} outside [0, 1)"
         self.strides, self.offset = strides, offset
-        sizes = _per_level(sizes, len(strides), "sizes")
-        ratios = _per_level(aspect_ratios, len(strides), "aspect_ratios")
-        self.cell_anchors = BufferList(list(map(self.generate_cell_anchors, sizes, ratios)))
+        sizes, ratios = (x * len(strides) if len(x) == 1 else x for x in (sizes, aspect_ratios))
+        assert len(sizes) == len(ratios) == len(strides), f"anchor generator: {sizes}, {ratios} for {len(strides)} maps"
+        for level, cell in enumerate(map(self.generate_cell_anchors, sizes, ratios)):
+            self.register_buffer(f"level{level}", cell, persistent=False)
 
     @classmethod
     def from_config(cls, cfg, input_shape):
@@ -60,11 +39,9 @@ class DefaultAnchorGenerator(nn.Module):
     @property
     def num_anchors(self) -> list[int]:
         """Anchors per point of the grid, one number per map."""
-        return [len(cell) for cell in self.cell_anchors]
+        return [len(cell) for cell in self.buffers()]
 
-    num_cell_anchors = num_anchors
-
-    def generate_cell_anchors(self, sizes=(32, 64, 128, 256, 512), aspect_ratios=(0.5, 1, 2)) -> Tensor:
+    def generate_cell_anchors(self, sizes, aspect_ratios) -> Tensor:
         """Anchors (len(sizes) * len(aspect_ratios), 4) around the origin, size by size."""
         widths = [(math.sqrt(size**2.0 / ratio), ratio) for size in sizes for ratio in aspect_ratios]
         sides = [(width / 2.0, ratio * width / 2.0) for width, ratio in widths]
@@ -77,7 +54,7 @@ class DefaultAnchorGenerator(nn.Module):
 
     def forward(self, features: list[Tensor]) -> list[Boxes]:
         """Maps (N, C, H, W) -> per map Boxes of H * W * anchors, ordered by (y, x, size, ratio)."""
-        levels = zip(self.cell_anchors, features, self.strides, strict=True)
+        levels = zip(self.buffers(), features, self.strides, strict=True)
         return [Boxes(self._grid(cell, feature.shape[-2:], stride)) for cell, feature, stride in levels]
 
 

@@ -1,14 +1,10 @@
-"""Boxes as offsets from other boxes, and the losses on those offsets."""
+"""Boxes as offsets from other boxes, and the loss on those offsets."""
 
 import math
 
 import torch
 from fvcore.nn import smooth_l1_loss
 from torch import Tensor
-
-from .._lite import unsupported
-from ..layers import cat
-from ..structures import Boxes
 
 _SCALE_CLAMP = math.log(1000.0 / 16)
 
@@ -46,13 +42,6 @@ class Box2BoxTransform:
         return torch.cat((new_centers - half, new_centers + half), dim=-1).reshape(deltas.shape)
 
 
-def _dense_box_regression_loss(anchors: list[Boxes], box2box_transform, pred_anchor_deltas: list[Tensor],
-                               gt_boxes: list[Tensor], fg_mask: Tensor, box_reg_loss_type="smooth_l1",
-                               smooth_l1_beta=0.0) -> Tensor:  # fmt: skip
-    """Summed loss over N images x R anchors where `fg_mask` (N, R); deltas come per level, (N, r, 4)."""
-    source = Boxes.cat(anchors).tensor.expand(len(gt_boxes), -1, -1)[fg_mask]
-    deltas = cat(pred_anchor_deltas, dim=1)[fg_mask]
-    target = torch.stack(gt_boxes)[fg_mask]
-    if box_reg_loss_type != "smooth_l1":
-        unsupported(f"The box regression loss '{box_reg_loss_type}'")
-    return smooth_l1_loss(deltas, box2box_transform.get_deltas(source, target), beta=smooth_l1_beta, reduction="sum")
+def box_regression_loss(transform: Box2BoxTransform, deltas, boxes, gt_boxes, smooth_l1_beta: float) -> Tensor:
+    """Summed smooth L1 loss of `deltas` (N, 4), which should take `boxes` (N, 4) to `gt_boxes` (N, 4)."""
+    return smooth_l1_loss(deltas, transform.get_deltas(boxes, gt_boxes), beta=smooth_l1_beta, reduction="sum")

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from torchvision.ops import RoIPool
 
 from .._lite import unsupported
-from ..layers import ROIAlign, cat, nonzero_tuple
+from ..layers import ROIAlign, cat
 from ..structures import Boxes
 
 
@@ -22,17 +22,15 @@ def convert_boxes_to_pooler_format(box_lists: list[Boxes]) -> Tensor:
 
 
 class ROIPooler(nn.Module):
-    """Pools each box from the map of a pyramid that fits its size.
+    """Pools each box from the map of a pyramid that fits its size (canonical: 224 pixels on level 4).
 
     Types: ROIAlignV2 (pixel centres), ROIAlign (no half-pixel shift), ROIPool (rounded bins). `scales`, the sizes
     of the maps over that of the image, are consecutive powers of two, the finest first.
     """
 
-    def __init__(
-        self, output_size, scales, sampling_ratio, pooler_type, canonical_box_size=224, canonical_level=4
-    ) -> None:
+    def __init__(self, output_size: int, scales, sampling_ratio: int, pooler_type: str) -> None:
         super().__init__()
-        self.output_size = (output_size, output_size) if isinstance(output_size, int) else tuple(output_size)
+        self.output_size = (output_size, output_size)
         if pooler_type in ("ROIAlign", "ROIAlignV2"):
             aligned = pooler_type == "ROIAlignV2"
             poolers = [ROIAlign(self.output_size, scale, sampling_ratio, aligned) for scale in scales]
@@ -42,24 +40,20 @@ class ROIPooler(nn.Module):
             unsupported(f"The pooler type {pooler_type}")
         self.level_poolers = nn.ModuleList(poolers)
         levels = [-math.log2(scale) for scale in scales]
-        assert all(level.is_integer() for level in levels), "Featuremap stride is not power of 2!"
+        consecutive = [levels[0] + i for i in range(len(levels))]
+        assert (levels[0].is_integer(), levels) == (True, consecutive), f"ROIPooler: {scales} is no pyramid!"
         self.min_level, self.max_level = int(levels[0]), int(levels[-1])
-        assert len(scales) == self.max_level - self.min_level + 1, f"ROIPooler: {scales} is no pyramid!"
-        self.canonical_box_size, self.canonical_level = canonical_box_size, canonical_level
 
     def forward(self, x: list[Tensor], box_lists: list[Boxes]) -> Tensor:
         """Maps (N, C, H, W) per level, N lists of boxes -> (R, C, *output_size) in the order of the boxes."""
         assert len(x) == len(self.level_poolers), f"{len(x)} maps for {len(self.level_poolers)} levels!"
-        if not box_lists:
-            return x[0].new_zeros((0, x[0].shape[1], *self.output_size))
         assert len(box_lists) == len(x[0]), f"{len(box_lists)} lists of boxes for {len(x[0])} images!"
         boxes = convert_boxes_to_pooler_format(box_lists)
         if len(x) == 1:
             return self.level_poolers[0](x[0], boxes)
-        canonical = (self.canonical_box_size, self.canonical_level)
-        level_of = assign_boxes_to_levels(box_lists, self.min_level, self.max_level, *canonical)
+        level_of = assign_boxes_to_levels(box_lists, self.min_level, self.max_level, 224, 4)
         out = x[0].new_zeros((len(boxes), x[0].shape[1], *self.output_size))
         for level, pooler in enumerate(self.level_poolers):
-            rows = nonzero_tuple(level_of == level)[0]
+            rows = (level_of == level).nonzero(as_tuple=True)[0]
             out.index_put_((rows,), pooler(x[level], boxes[rows]))
         return out

@@ -44,8 +44,9 @@ class Boxes:
         self.tensor = tensor.reshape(-1, 4) if tensor.numel() == 0 else tensor
         assert self.tensor.shape[1:] == (4,), f"Boxes: expected Nx4, got {tuple(tensor.shape)}"
 
-    def clone(self) -> "Boxes":
-        return Boxes(self.tensor.clone())
+    @property
+    def device(self) -> torch.device:
+        return self.tensor.device
 
     def to(self, device: torch.device) -> "Boxes":
         return Boxes(self.tensor.to(device=device))
@@ -67,28 +68,13 @@ class Boxes:
         """Mask of the boxes with both sides longer than `threshold`."""
         return (self._sides() > threshold).all(dim=1)
 
-    def inside_box(self, box_size: tuple[int, int], boundary_threshold: int = 0) -> Tensor:
-        """Mask of the boxes that leave an image of (height, width) by at most `boundary_threshold`."""
-        limit = self.tensor.new_tensor((box_size[1], box_size[0])) + boundary_threshold
-        return torch.cat((self.tensor[:, :2] >= -boundary_threshold, self.tensor[:, 2:] < limit), 1).all(dim=1)
-
-    def get_centers(self) -> Tensor:
-        return (self.tensor[:, :2] + self.tensor[:, 2:]) / 2
-
     def scale(self, scale_x: float, scale_y: float) -> None:
         """Multiply in place: whoever shares the storage sees it."""
         self.tensor[:, 0::2] *= scale_x
         self.tensor[:, 1::2] *= scale_y
 
-    @property
-    def device(self) -> torch.device:
-        return self.tensor.device
-
     def __getitem__(self, item: Any) -> "Boxes":
-        picked = self.tensor[item]
-        picked = picked[None] if isinstance(item, int) else picked
-        assert picked.dim() == 2, f"Indexing on Boxes with {item} failed to return a matrix!"
-        return Boxes(picked)
+        return Boxes(self.tensor[item][None] if isinstance(item, int) else self.tensor[item])
 
     def __len__(self) -> int:
         return len(self.tensor)
@@ -104,23 +90,10 @@ class Boxes:
         return cls(torch.cat([boxes.tensor for boxes in boxes_list]) if boxes_list else torch.empty(0))
 
 
-def pairwise_intersection(boxes1: Boxes, boxes2: Boxes) -> Tensor:
-    """Areas (N, M) that each of N boxes shares with each of M."""
-    a, b = boxes1.tensor[:, None], boxes2.tensor
-    sides = (torch.min(a[..., 2:], b[:, 2:]) - torch.max(a[..., :2], b[:, :2])).clamp(min=0)
-    return sides[..., 0] * sides[..., 1]
-
-
-def _share(part: Tensor, whole: Tensor) -> Tensor:
-    return torch.where(part > 0, part / whole, part.new_zeros(()))
-
-
 def pairwise_iou(boxes1: Boxes, boxes2: Boxes) -> Tensor:
     """Intersection over union (N, M); exactly 0 without intersection, also for boxes without area."""
-    shared = pairwise_intersection(boxes1, boxes2)
-    return _share(shared, boxes1.area()[:, None] + boxes2.area() - shared)
-
-
-def pairwise_ioa(boxes1: Boxes, boxes2: Boxes) -> Tensor:
-    """Intersection over the area of the second box (N, M)."""
-    return _share(pairwise_intersection(boxes1, boxes2), boxes2.area()[None])
+    a, b = boxes1.tensor[:, None], boxes2.tensor
+    sides = (torch.min(a[..., 2:], b[:, 2:]) - torch.max(a[..., :2], b[:, :2])).clamp(min=0)
+    shared = sides[..., 0] * sides[..., 1]
+    union = boxes1.area()[:, None] + boxes2.area() - shared
+    return torch.where(shared > 0, shared / union, shared.new_zeros(()))

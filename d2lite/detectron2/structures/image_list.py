@@ -7,20 +7,14 @@ class ImageList:
     def __init__(self, tensor: Tensor, image_sizes: list[tuple[int, int]]) -> None:
         self.tensor, self.image_sizes, self.device = tensor, image_sizes, tensor.device
 
-    def __len__(self) -> int:
-        return len(self.image_sizes)
-
     def __getitem__(self, idx: int) -> Tensor:
         height, width = self.image_sizes[idx]
         return self.tensor[idx, ..., :height, :width]
 
-    def to(self, *args, **kwargs) -> "ImageList":
-        return ImageList(self.tensor.to(*args, **kwargs), self.image_sizes)
-
     @staticmethod
     def from_tensors(tensors, size_divisibility=0, pad_value=0.0, padding_constraints=None) -> "ImageList":
         """Pad on the right and at the bottom to the largest height and width, rounded up to a multiple."""
-        sizes = [(int(t.shape[-2]), int(t.shape[-1])) for t in tensors]
+        sizes = [tuple(t.shape[-2:]) for t in tensors]
         shape = [max(sides) for sides in zip(*sizes, strict=True)]
         constraints = padding_constraints or {}
         if constraints.get("square_size", 0) > 0:

@@ -1,5 +1,5 @@
-import itertools
 from collections.abc import Callable
+from operator import attrgetter
 from typing import Any
 
 import torch
@@ -14,9 +14,7 @@ class Instances:
         for name, value in kwargs.items():
             self.set(name, value)
 
-    @property
-    def image_size(self) -> tuple[int, int]:
-        return self._image_size
+    image_size = property(attrgetter("_image_size"))
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name.startswith("_"):
@@ -70,26 +68,17 @@ class Instances:
         raise NotImplementedError("`Instances` object is not iterable!")
 
     def __repr__(self) -> str:
-        count = len(self) if self._fields else 0
-        return f"Instances(num_instances={count}, image_size={self._image_size}, fields={self._fields})"
+        return f"Instances(image_size={self._image_size}, fields={self._fields})"
 
     @staticmethod
     def cat(instance_lists: list["Instances"]) -> "Instances":
-        """Concatenate the fields that the first item has; one item is returned as it is."""
+        """Concatenate the fields (tensors, Boxes) that the first item has; one item is returned as it is."""
         first = instance_lists[0]
         if len(instance_lists) == 1:
             return first
-        assert all(x.image_size == first.image_size for x in instance_lists), "Instances.cat: image sizes differ"
-        lists = {name: [item.get(name) for item in instance_lists] for name in first.get_fields()}
-        return Instances(first.image_size, **{name: _cat(values) for name, values in lists.items()})
-
-
-def _cat(values: list) -> Any:
-    kind = type(values[0])
-    if isinstance(values[0], torch.Tensor):
-        return torch.cat(values)
-    if kind is list:
-        return list(itertools.chain(*values))
-    if not hasattr(kind, "cat"):
-        raise ValueError(f"Unsupported type {kind} for concatenation")
-    return kind.cat(values)
+        assert {x.image_size for x in instance_lists} == {first.image_size}, "Instances.cat: image sizes differ"
+        result = Instances(first.image_size)
+        for name, value in first.get_fields().items():
+            join = torch.cat if isinstance(value, torch.Tensor) else type(value).cat
+            result.set(name, join([item.get(name) for item in instance_lists]))
+        return result

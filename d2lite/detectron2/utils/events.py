@@ -4,13 +4,11 @@ import datetime
 import json
 import logging
 from collections import defaultdict
-from contextlib import contextmanager
 from itertools import takewhile
 
 import torch
 from fvcore.common.history_buffer import HistoryBuffer
 
-from .._lite import unsupported
 from .file_io import PathManager
 
 _STACK: list["EventStorage"] = []
@@ -22,43 +20,23 @@ def get_event_storage() -> "EventStorage":
     return _STACK[-1]
 
 
-def has_event_storage() -> bool:
-    return bool(_STACK)
-
-
 class EventStorage:
     def __init__(self, start_iter: int = 0) -> None:
         self.iter = start_iter
         self._history: dict[str, HistoryBuffer] = defaultdict(HistoryBuffer)
         self._hints: dict[str, bool] = {}
         self._latest: dict[str, tuple[float, int]] = {}
-        self._prefix = ""
 
     def put_scalar(self, name: str, value, smoothing_hint: bool = True, cur_iter: int | None = None) -> None:
         """Record `value` for iteration `cur_iter` (now); hint False asks writers not to smooth it."""
-        name, value = self._prefix + name, float(value)
         known = self._hints.setdefault(name, smoothing_hint)
         assert known == smoothing_hint, f"Scalar {name} was put with a different smoothing_hint!"
-        self._latest[name] = (value, self.iter if cur_iter is None else cur_iter)
+        self._latest[name] = (float(value), self.iter if cur_iter is None else cur_iter)
         self._history[name].update(*self._latest[name])
 
-    def put_scalars(self, *, smoothing_hint: bool = True, cur_iter: int | None = None, **kwargs) -> None:
+    def put_scalars(self, *, smoothing_hint: bool = True, **kwargs) -> None:
         for name, value in kwargs.items():
-            self.put_scalar(name, value, smoothing_hint, cur_iter)
-
-    put_image = put_histogram = lambda *args, **kwargs: unsupported("EventStorage with images and histograms")
-
-    @contextmanager
-    def name_scope(self, name: str):
-        """Inside, scalar names get the prefix "name/"."""
-        outer, self._prefix = self._prefix, name.rstrip("/") + "/"
-        yield
-        self._prefix = outer
-
-    def history(self, name: str) -> HistoryBuffer:
-        if name not in self._history:
-            raise KeyError(f"No history metric available for {name}!")
-        return self._history[name]
+            self.put_scalar(name, value, smoothing_hint)
 
     def histories(self) -> dict[str, HistoryBuffer]:
         return self._history
@@ -90,10 +68,9 @@ class EventStorage:
 
 
 class EventWriter:
-    _last_write = -1
+    """Base of the writers, which have `write()`; scalars are smoothed over 20 iterations."""
 
-    def write(self) -> None:
-        raise NotImplementedError
+    _window_size, _last_write = 20, -1
 
     def close(self) -> None:
         pass
@@ -109,8 +86,8 @@ class EventWriter:
 class JSONWriter(EventWriter):
     """Append one JSON object per iteration that has news, for `json_file` to be read line by line."""
 
-    def __init__(self, json_file: str, window_size: int = 20) -> None:
-        self._file, self._window_size = PathManager.open(json_file, "a"), window_size
+    def __init__(self, json_file: str) -> None:
+        self._file = PathManager.open(json_file, "a")
         self.close = self._file.close
 
     def write(self) -> None:
@@ -122,14 +99,14 @@ class JSONWriter(EventWriter):
 
 
 class TensorboardXWriter(EventWriter):
-    def __init__(self, log_dir: str, window_size: int = 20, **kwargs) -> None:
-        self._window_size, self._arguments, self._writer = window_size, {"log_dir": log_dir, **kwargs}, None
+    def __init__(self, log_dir: str) -> None:
+        self._log_dir, self._writer = log_dir, None
 
     def write(self) -> None:
         if self._writer is None:
             from torch.utils.tensorboard import SummaryWriter
 
-            self._writer = SummaryWriter(**self._arguments)
+            self._writer = SummaryWriter(self._log_dir)
             self.close = self._writer.close
         for scalar in self._news():
             self._writer.add_scalar(*scalar)
@@ -138,8 +115,8 @@ class TensorboardXWriter(EventWriter):
 class CommonMetricPrinter(EventWriter):
     """Log one line with the time that is left, the losses, times, learning rate and memory."""
 
-    def __init__(self, max_iter: int | None = None, window_size: int = 20) -> None:
-        self._max_iter, self._window_size = max_iter, window_size
+    def __init__(self, max_iter: int | None = None) -> None:
+        self._max_iter = max_iter
 
     def write(self) -> None:
         storage = get_event_storage()

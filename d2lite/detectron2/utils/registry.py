@@ -1,3 +1,3 @@
-from pydoc import locate  # noqa: F401
+from fvcore.common.registry import Registry
 
-from fvcore.common.registry import Registry  # noqa: F401
+__all__ = ["Registry"]

@@ -3,6 +3,9 @@ from abc import ABCMeta, abstractmethod
 from torch import Tensor, nn
 
 from ...layers import ShapeSpec
+from ...utils.registry import Registry
+
+BACKBONE_REGISTRY = Registry("BACKBONE")
 
 
 class Backbone(nn.Module, metaclass=ABCMeta):
@@ -23,3 +26,10 @@ class Backbone(nn.Module, metaclass=ABCMeta):
     def output_shape(self) -> dict[str, ShapeSpec]:
         channels, strides = self._out_feature_channels, self._out_feature_strides
         return {name: ShapeSpec(channels=channels[name], stride=strides[name]) for name in self._out_features}
+
+
+def build_backbone(cfg, input_shape=None) -> Backbone:
+    input_shape = input_shape or ShapeSpec(channels=len(cfg.MODEL.PIXEL_MEAN))
+    backbone = BACKBONE_REGISTRY.get(cfg.MODEL.BACKBONE.NAME)(cfg, input_shape)
+    assert isinstance(backbone, Backbone), f"{cfg.MODEL.BACKBONE.NAME}: {type(backbone)} is not a Backbone"
+    return backbone

@@ -1,13 +1,3 @@
-from ..._lite import module_getattr
-from .build import PROPOSAL_GENERATOR_REGISTRY, build_proposal_generator
-from .rpn import RPN, RPN_HEAD_REGISTRY, StandardRPNHead, build_rpn_head
+from .rpn import PROPOSAL_GENERATOR_REGISTRY, RPN, RPN_HEAD_REGISTRY, build_proposal_generator, build_rpn_head
 
-__all__ = [
-    "PROPOSAL_GENERATOR_REGISTRY",
-    "RPN",
-    "RPN_HEAD_REGISTRY",
-    "StandardRPNHead",
-    "build_proposal_generator",
-]
-__all__ += ["build_rpn_head"]
-__getattr__ = module_getattr(__name__)
+__all__ = ["PROPOSAL_GENERATOR_REGISTRY", "RPN", "RPN_HEAD_REGISTRY", "build_proposal_generator", "build_rpn_head"]

@@ -26,27 +26,21 @@ def find_top_rpn_proposals(proposals: list[Tensor], pred_objectness_logits: list
         keep = torch.isfinite(image_boxes).all(dim=1) & torch.isfinite(scores)
         if training and not keep.all():
             raise FloatingPointError("Predicted boxes or scores contain Inf/NaN. Training has diverged.")
-        candidates = Instances(size, proposal_boxes=Boxes(image_boxes), objectness_logits=scores, level=levels)[keep]
-        candidates.proposal_boxes.clip(size)
-        candidates = candidates[candidates.proposal_boxes.nonempty(threshold=min_box_size)]
-        level = candidates.level
-        candidates.remove("level")
-        ranked = batched_nms(candidates.proposal_boxes.tensor, candidates.objectness_logits, level, nms_thresh)
-        results.append(candidates[ranked[:post_nms_topk]])
+        found, level = Instances(size, proposal_boxes=Boxes(image_boxes), objectness_logits=scores)[keep], levels[keep]
+        found.proposal_boxes.clip(size)
+        keep = found.proposal_boxes.nonempty(threshold=min_box_size)
+        found, level = found[keep], level[keep]
+        ranked = batched_nms(found.proposal_boxes.tensor, found.objectness_logits, level, nms_thresh)
+        results.append(found[ranked[:post_nms_topk]])
     return results
 
 
-def add_ground_truth_to_proposals(gt: list, proposals: list[Instances]) -> list[Instances]:
-    """Append the boxes of `gt` (Instances or Boxes per image) to the proposals, as certain as 1 - 1e-10."""
-    return [add_ground_truth_to_proposals_single_image(g, p) for g, p in zip(gt, proposals, strict=True)]
-
-
-def add_ground_truth_to_proposals_single_image(gt, proposals: Instances) -> Instances:
-    gt = Instances(proposals.image_size, gt_boxes=gt) if isinstance(gt, Boxes) else gt
-    added = Instances(proposals.image_size, **gt.get_fields())
-    added.proposal_boxes = gt.gt_boxes
+def add_ground_truth_to_proposals(gt: list[Instances], proposals: list[Instances]) -> list[Instances]:
+    """Append the boxes of the ground truth to the proposals, as certain as 1 - 1e-10."""
     logit = math.log((1.0 - 1e-10) / (1 - (1.0 - 1e-10)))
-    added.objectness_logits = logit * torch.ones(len(gt), device=proposals.objectness_logits.device)
-    for name in proposals.get_fields():
-        assert added.has(name), f"The attribute '{name}' in `proposals` does not exist in `gt`!"
-    return Instances.cat([proposals, added])
+    both = []
+    for target, image_proposals in zip(gt, proposals, strict=True):
+        added = Instances(image_proposals.image_size, proposal_boxes=target.gt_boxes)
+        added.objectness_logits = torch.full_like(target.gt_boxes.tensor[:, 0], logit)
+        both.append(Instances.cat([image_proposals, added]))
+    return both

@@ -4,20 +4,24 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..._lite import unsupported
 from ...config import configurable
 from ...layers import Conv2d, cat
 from ...structures import Boxes, Instances, pairwise_iou
 from ...utils.events import get_event_storage
 from ...utils.registry import Registry
 from ..anchor_generator import build_anchor_generator
-from ..box_regression import Box2BoxTransform, _dense_box_regression_loss
+from ..box_regression import Box2BoxTransform, box_regression_loss
 from ..matcher import Matcher
 from ..sampling import subsample_labels
-from .build import PROPOSAL_GENERATOR_REGISTRY
 from .proposal_utils import find_top_rpn_proposals
 
-RPN_HEAD_REGISTRY = Registry("RPN_HEAD")
+PROPOSAL_GENERATOR_REGISTRY, RPN_HEAD_REGISTRY = Registry("PROPOSAL_GENERATOR"), Registry("RPN_HEAD")
+
+
+def build_proposal_generator(cfg, input_shape):
+    """The generator that MODEL.PROPOSAL_GENERATOR.NAME names; None for "PrecomputedProposals"."""
+    name = cfg.MODEL.PROPOSAL_GENERATOR.NAME
+    return None if name == "PrecomputedProposals" else PROPOSAL_GENERATOR_REGISTRY.get(name)(cfg, input_shape)
 
 
 def build_rpn_head(cfg, input_shape) -> nn.Module:
@@ -26,17 +30,14 @@ def build_rpn_head(cfg, input_shape) -> nn.Module:
 
 @RPN_HEAD_REGISTRY.register()
 class StandardRPNHead(nn.Module):
-    """A 3x3 convolution (`conv_dims`: its channels, -1 as many as before), 1x1 ones to objectness and deltas."""
+    """A 3x3 convolution, then 1x1 ones to objectness and deltas."""
 
     @configurable
-    def __init__(self, *, in_channels, num_anchors, box_dim=4, conv_dims=(-1,)) -> None:
+    def __init__(self, *, in_channels: int, num_anchors: int, box_dim: int = 4) -> None:
         super().__init__()
-        if len(conv_dims) != 1:
-            unsupported("StandardRPNHead with several convolutions")
-        channels = in_channels if conv_dims[0] == -1 else conv_dims[0]
-        self.conv = Conv2d(in_channels, channels, kernel_size=3, padding=1, activation=nn.ReLU())
-        self.objectness_logits = nn.Conv2d(channels, num_anchors, kernel_size=1)
-        self.anchor_deltas = nn.Conv2d(channels, num_anchors * box_dim, kernel_size=1)
+        self.conv = Conv2d(in_channels, in_channels, kernel_size=3, padding=1, activation=nn.ReLU())
+        self.objectness_logits = nn.Conv2d(in_channels, num_anchors, kernel_size=1)
+        self.anchor_deltas = nn.Conv2d(in_channels, num_anchors * box_dim, kernel_size=1)
         for layer in (self.conv, self.objectness_logits, self.anchor_deltas):
             nn.init.normal_(layer.weight, std=0.01)
             nn.init.zeros_(layer.bias)
@@ -46,8 +47,7 @@ class StandardRPNHead(nn.Module):
         generator = build_anchor_generator(cfg, input_shape)
         channels, anchors = {shape.channels for shape in input_shape}, set(generator.num_anchors)
         assert len(channels) == len(anchors) == 1, "RPN: channels and anchors must be equal on all levels!"
-        outputs = {"num_anchors": anchors.pop(), "box_dim": generator.box_dim}
-        return {"in_channels": channels.pop(), **outputs, "conv_dims": cfg.MODEL.RPN.CONV_DIMS}
+        return {"in_channels": channels.pop(), "num_anchors": anchors.pop(), "box_dim": generator.box_dim}
 
     def forward(self, features: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
         hidden = [self.conv(x) for x in features]
@@ -60,8 +60,7 @@ class RPN(nn.Module):
 
     @configurable
     def __init__(self, *, in_features, head, anchor_generator, anchor_matcher, box2box_transform, batch_size_per_image,
-                 positive_fraction, pre_nms_topk, post_nms_topk, nms_thresh=0.7, min_box_size=0.0,
-                 anchor_boundary_thresh=-1.0, loss_weight=1.0, box_reg_loss_type="smooth_l1",
+                 positive_fraction, pre_nms_topk, post_nms_topk, nms_thresh=0.7, min_box_size=0.0, loss_weight=None,
                  smooth_l1_beta=0.0) -> None:  # fmt: skip
         super().__init__()
         self.in_features, self.rpn_head, self.anchor_generator = in_features, head, anchor_generator
@@ -70,10 +69,7 @@ class RPN(nn.Module):
         self.pre_nms_topk = dict(zip((True, False), pre_nms_topk, strict=True))
         self.post_nms_topk = dict(zip((True, False), post_nms_topk, strict=True))
         self.nms_thresh, self.min_box_size = nms_thresh, float(min_box_size)
-        self.anchor_boundary_thresh = anchor_boundary_thresh
-        both = {"loss_rpn_cls": loss_weight, "loss_rpn_loc": loss_weight}
-        self.loss_weight = loss_weight if isinstance(loss_weight, dict) else both
-        self.box_reg_loss_type, self.smooth_l1_beta = box_reg_loss_type, smooth_l1_beta
+        self.smooth_l1_beta, self.loss_weight = smooth_l1_beta, loss_weight or {}
 
     @classmethod
     def from_config(cls, cfg, input_shape):
@@ -89,18 +85,9 @@ class RPN(nn.Module):
             "pre_nms_topk": (rpn.PRE_NMS_TOPK_TRAIN, rpn.PRE_NMS_TOPK_TEST),
             "post_nms_topk": (rpn.POST_NMS_TOPK_TRAIN, rpn.POST_NMS_TOPK_TEST),
             "nms_thresh": rpn.NMS_THRESH, "min_box_size": cfg.MODEL.PROPOSAL_GENERATOR.MIN_SIZE,
-            "anchor_boundary_thresh": rpn.BOUNDARY_THRESH,
             "loss_weight": {"loss_rpn_cls": rpn.LOSS_WEIGHT, "loss_rpn_loc": box_weight},
-            "box_reg_loss_type": rpn.BBOX_REG_LOSS_TYPE, "smooth_l1_beta": rpn.SMOOTH_L1_BETA,
+            "smooth_l1_beta": rpn.SMOOTH_L1_BETA,
         }  # fmt: skip
-
-    def _subsample_labels(self, label: Tensor) -> Tensor:
-        """Turn the labels (R,) that are not sampled into -1, in place."""
-        positive, negative = subsample_labels(label, self.batch_size_per_image, self.positive_fraction, 0)
-        label.fill_(-1)
-        label[positive] = 1
-        label[negative] = 0
-        return label
 
     @torch.no_grad()
     def label_and_sample_anchors(self, anchors: list[Boxes], gt_instances: list[Instances]):
@@ -110,9 +97,10 @@ class RPN(nn.Module):
         for instances in gt_instances:
             gt_boxes = instances.gt_boxes
             matches, labels = self.anchor_matcher(pairwise_iou(gt_boxes, anchors))
-            if self.anchor_boundary_thresh >= 0:
-                labels[~anchors.inside_box(instances.image_size, self.anchor_boundary_thresh)] = -1
-            all_labels.append(self._subsample_labels(labels))
+            positive, negative = subsample_labels(labels, self.batch_size_per_image, self.positive_fraction, 0)
+            sampled = torch.full_like(labels, -1)
+            sampled[positive], sampled[negative] = 1, 0
+            all_labels.append(sampled)
             matched_boxes.append(gt_boxes[matches].tensor if len(gt_boxes) else torch.zeros_like(anchors.tensor))
         return all_labels, matched_boxes
 
@@ -123,8 +111,9 @@ class RPN(nn.Module):
         storage = get_event_storage()
         storage.put_scalar("rpn/num_pos_anchors", positive.sum().item() / len(labels))
         storage.put_scalar("rpn/num_neg_anchors", (labels == 0).sum().item() / len(labels))
-        kind = (self.box_reg_loss_type, self.smooth_l1_beta)
-        loc = _dense_box_regression_loss(anchors, self.box2box_transform, pred_anchor_deltas, gt_boxes, positive, *kind)
+        source = Boxes.cat(anchors).tensor.expand(len(labels), -1, -1)[positive]
+        deltas, target = cat(pred_anchor_deltas, dim=1)[positive], torch.stack(gt_boxes)[positive]
+        loc = box_regression_loss(self.box2box_transform, deltas, source, target, self.smooth_l1_beta)
         logits = cat(pred_objectness_logits, dim=1)[valid]
         cls = F.binary_cross_entropy_with_logits(logits, labels[valid].to(torch.float32), reduction="sum")
         losses = {"loss_rpn_cls": cls, "loss_rpn_loc": loc}
@@ -148,13 +137,8 @@ class RPN(nn.Module):
 
     @torch.no_grad()
     def predict_proposals(self, anchors, pred_objectness_logits, pred_anchor_deltas, image_sizes):
-        boxes = self._decode_proposals(anchors, pred_anchor_deltas)
+        levels, apply = zip(anchors, pred_anchor_deltas, strict=True), self.box2box_transform.apply_deltas
+        boxes = [apply(x.flatten(0, 1), a.tensor.repeat(len(x), 1)).view_as(x) for a, x in levels]
         topk = (self.pre_nms_topk[self.training], self.post_nms_topk[self.training])
         options = (image_sizes, self.nms_thresh, *topk, self.min_box_size, self.training)
         return find_top_rpn_proposals(boxes, pred_objectness_logits, *options)
-
-    def _decode_proposals(self, anchors: list[Boxes], pred_anchor_deltas: list[Tensor]) -> list[Tensor]:
-        """Deltas (N, r, 4) per level -> boxes (N, r, 4)."""
-        levels = zip(anchors, pred_anchor_deltas, strict=True)
-        apply = self.box2box_transform.apply_deltas
-        return [apply(x.flatten(0, 1), a.tensor.repeat(len(x), 1)).view_as(x) for a, x in levels]

@@ -5,32 +5,25 @@ import math
 import torch
 from torch import Tensor, nn
 
-from ..._lite import unsupported
 from ...config import configurable
-from ...layers import ShapeSpec, batched_nms, cat, cross_entropy, nonzero_tuple
+from ...layers import ShapeSpec, batched_nms, cat, cross_entropy
 from ...structures import Boxes, Instances
 from ...utils.events import get_event_storage
-from ..box_regression import Box2BoxTransform, _dense_box_regression_loss
-
-
-def fast_rcnn_inference(boxes, scores, image_shapes, score_thresh, nms_thresh, topk_per_image):
-    """Per image: detections (Instances) and the rows of their RoIs."""
-    options = (score_thresh, nms_thresh, topk_per_image)
-    images = zip(boxes, scores, image_shapes, strict=True)
-    results = [fast_rcnn_inference_single_image(*image, *options) for image in images]
-    return [result for result, _ in results], [rows for _, rows in results]
+from ..box_regression import Box2BoxTransform, box_regression_loss
 
 
 def fast_rcnn_inference_single_image(boxes, scores, image_shape, score_thresh, nms_thresh, topk_per_image):
-    """Clip, keep scores above the threshold, suppress per class, keep the best (all if topk < 0)."""
+    """Clip, keep scores above the threshold, suppress per class, keep the best (all if topk < 0).
+
+    Takes boxes (R, 4K) and probabilities (R, K + 1); returns the detections and the rows they come from.
+    """
     valid = torch.isfinite(boxes).all(dim=1) & torch.isfinite(scores).all(dim=1)
     scores = scores[valid, :-1]
     boxes = Boxes(boxes[valid].reshape(-1, 4))
     boxes.clip(image_shape)
-    boxes = boxes.tensor.view(len(scores), -1, 4)
-    rows, classes = nonzero_tuple(scores > score_thresh)
+    rows, classes = (scores > score_thresh).nonzero(as_tuple=True)
+    boxes = boxes.tensor.view(*scores.shape, 4)[rows, classes]
     scores = scores[rows, classes]
-    boxes = boxes[rows, classes if boxes.shape[1] > 1 else 0]
     keep = batched_nms(boxes, scores, classes, nms_thresh)
     keep = keep[:topk_per_image] if topk_per_image >= 0 else keep
     fields = {"pred_boxes": Boxes(boxes[keep]), "scores": scores[keep], "pred_classes": classes[keep]}
@@ -53,25 +46,19 @@ class FastRCNNOutputLayers(nn.Module):
 
     @configurable
     def __init__(self, input_shape: ShapeSpec | int, *, box2box_transform, num_classes, test_score_thresh=0.0,
-                 test_nms_thresh=0.5, test_topk_per_image=100, cls_agnostic_bbox_reg=False, smooth_l1_beta=0.0,
-                 box_reg_loss_type="smooth_l1", loss_weight=1.0, use_fed_loss=False,
-                 use_sigmoid_ce=False) -> None:  # fmt: skip
+                 test_nms_thresh=0.5, test_topk_per_image=100, smooth_l1_beta=0.0, loss_weight=None):  # fmt: skip
         super().__init__()
-        if use_fed_loss or use_sigmoid_ce:
-            unsupported("ROI_BOX_HEAD.USE_FED_LOSS / USE_SIGMOID_CE")
         shape = ShapeSpec(channels=input_shape) if isinstance(input_shape, int) else input_shape
         size = math.prod((shape.channels, shape.width or 1, shape.height or 1))
         self.num_classes = num_classes
         self.cls_score = nn.Linear(size, num_classes + 1)
-        self.bbox_pred = nn.Linear(size, 4 if cls_agnostic_bbox_reg else 4 * num_classes)
+        self.bbox_pred = nn.Linear(size, 4 * num_classes)
         for layer, std in ((self.cls_score, 0.01), (self.bbox_pred, 0.001)):
             nn.init.normal_(layer.weight, std=std)
             nn.init.zeros_(layer.bias)
         self.box2box_transform, self.test_topk_per_image = box2box_transform, test_topk_per_image
         self.test_score_thresh, self.test_nms_thresh = test_score_thresh, test_nms_thresh
-        self.box_reg_loss_type, self.smooth_l1_beta = box_reg_loss_type, smooth_l1_beta
-        both = {"loss_cls": loss_weight, "loss_box_reg": loss_weight}
-        self.loss_weight = loss_weight if isinstance(loss_weight, dict) else both
+        self.smooth_l1_beta, self.loss_weight = smooth_l1_beta, loss_weight or {}
 
     @classmethod
     def from_config(cls, cfg, input_shape):
@@ -80,13 +67,11 @@ class FastRCNNOutputLayers(nn.Module):
             "input_shape": input_shape, "box2box_transform": Box2BoxTransform(weights=box.BBOX_REG_WEIGHTS),
             "num_classes": heads.NUM_CLASSES, "test_score_thresh": heads.SCORE_THRESH_TEST,
             "test_nms_thresh": heads.NMS_THRESH_TEST, "test_topk_per_image": cfg.TEST.DETECTIONS_PER_IMAGE,
-            "cls_agnostic_bbox_reg": box.CLS_AGNOSTIC_BBOX_REG, "smooth_l1_beta": box.SMOOTH_L1_BETA,
-            "box_reg_loss_type": box.BBOX_REG_LOSS_TYPE, "loss_weight": {"loss_box_reg": box.BBOX_REG_LOSS_WEIGHT},
-            "use_fed_loss": box.USE_FED_LOSS, "use_sigmoid_ce": box.USE_SIGMOID_CE,
+            "smooth_l1_beta": box.SMOOTH_L1_BETA, "loss_weight": {"loss_box_reg": box.BBOX_REG_LOSS_WEIGHT},
         }  # fmt: skip
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """RoI features (R, ...) -> scores (R, K + 1) and deltas (R, 4K) or (R, 4)."""
+        """RoI features (R, ...) -> scores (R, K + 1) and deltas (R, 4K)."""
         x = x.flatten(start_dim=1)
         return self.cls_score(x), self.bbox_pred(x)
 
@@ -98,31 +83,18 @@ class FastRCNNOutputLayers(nn.Module):
         boxes = cat([p.proposal_boxes.tensor for p in proposals])
         assert not boxes.requires_grad, "Proposals should not require gradients!"
         gt_boxes = cat([(p.gt_boxes if p.has("gt_boxes") else p.proposal_boxes).tensor for p in proposals])
-        box_loss = self.box_reg_loss(boxes, gt_boxes, deltas, gt_classes)
-        losses = {"loss_cls": cross_entropy(scores, gt_classes), "loss_box_reg": box_loss}
+        fg = ((gt_classes >= 0) & (gt_classes < self.num_classes)).nonzero(as_tuple=True)[0]
+        deltas = deltas.view(len(deltas), self.num_classes, 4)[fg, gt_classes[fg]]
+        box = box_regression_loss(self.box2box_transform, deltas, boxes[fg], gt_boxes[fg], self.smooth_l1_beta)
+        losses = {"loss_cls": cross_entropy(scores, gt_classes), "loss_box_reg": box / max(len(gt_classes), 1.0)}
         return {name: loss * self.loss_weight.get(name, 1.0) for name, loss in losses.items()}
 
-    def box_reg_loss(self, proposal_boxes, gt_boxes, pred_deltas, gt_classes) -> Tensor:
-        """Summed loss of the foreground RoIs over the number of all RoIs."""
-        fg = nonzero_tuple((gt_classes >= 0) & (gt_classes < self.num_classes))[0]
-        per_class = pred_deltas.view(len(pred_deltas), pred_deltas.shape[1] // 4, 4)
-        deltas = per_class[fg, gt_classes[fg] if per_class.shape[1] > 1 else 0]
-        source, everything = [Boxes(proposal_boxes[fg])], torch.ones_like(fg, dtype=torch.bool)[None]
-        batch = (source, self.box2box_transform, [deltas[None]], [gt_boxes[fg]], everything)
-        loss = _dense_box_regression_loss(*batch, self.box_reg_loss_type, self.smooth_l1_beta)
-        return loss / max(gt_classes.numel(), 1.0)
-
-    def inference(self, predictions, proposals: list[Instances]):
+    def inference(self, predictions, proposals: list[Instances]) -> tuple[list[Instances], list[Tensor]]:
         """Per image: detections, and for each the row of the RoI that it comes from."""
-        boxes, probs = self.predict_boxes(predictions, proposals), self.predict_probs(predictions, proposals)
+        boxes, sizes = cat([p.proposal_boxes.tensor for p in proposals]), [len(p) for p in proposals]
+        boxes = self.box2box_transform.apply_deltas(predictions[1], boxes).split(sizes)
+        probs = predictions[0].softmax(dim=-1).split(sizes)
         options = (self.test_score_thresh, self.test_nms_thresh, self.test_topk_per_image)
-        return fast_rcnn_inference(boxes, probs, [p.image_size for p in proposals], *options)
-
-    def predict_boxes(self, predictions, proposals: list[Instances]) -> list[Tensor]:
-        """Per image boxes (R, 4K) or (R, 4)."""
-        boxes = cat([p.proposal_boxes.tensor for p in proposals])
-        return self.box2box_transform.apply_deltas(predictions[1], boxes).split([len(p) for p in proposals])
-
-    def predict_probs(self, predictions, proposals: list[Instances]) -> list[Tensor]:
-        """Per image class probabilities (R, K + 1)."""
-        return predictions[0].softmax(dim=-1).split([len(p) for p in proposals])
+        images = zip(boxes, probs, (p.image_size for p in proposals), strict=True)
+        results = [fast_rcnn_inference_single_image(*image, *options) for image in images]
+        return [found for found, _ in results], [rows for _, rows in results]

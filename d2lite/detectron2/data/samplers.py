@@ -4,18 +4,16 @@ from collections.abc import Iterator
 import torch
 from torch.utils.data import Sampler
 
-from ...utils import comm
+from ..utils import comm
 
 
 class TrainingSampler(Sampler):
     """Endless shuffled indices; of w processes, process r takes elements r, r + w, r + 2w ... of one stream."""
 
-    def __init__(self, size: int, shuffle: bool = True, seed: int | None = None) -> None:
-        if not isinstance(size, int):
-            raise TypeError(f"TrainingSampler(size=) expects an int. Got type {type(size)}.")
+    def __init__(self, size: int, *, seed: int | None = None) -> None:
         if size <= 0:
             raise ValueError(f"TrainingSampler(size=) expects a positive int. Got {size}.")
-        self._size, self._shuffle = size, shuffle
+        self._size = size
         self._seed = int(comm.shared_random_seed() if seed is None else seed)
 
     def __iter__(self) -> Iterator[int]:
@@ -25,18 +23,14 @@ class TrainingSampler(Sampler):
         generator = torch.Generator()
         generator.manual_seed(self._seed)
         while True:
-            shuffled = self._shuffle and torch.randperm(self._size, generator=generator).tolist()
-            yield from shuffled or range(self._size)
+            yield from torch.randperm(self._size, generator=generator).tolist()
 
 
 class InferenceSampler(Sampler):
     """Every index once; each process has a contiguous part, the first ones one more where they do not divide."""
 
     def __init__(self, size: int) -> None:
-        share, rest = divmod(size, comm.get_world_size())
-        rank = comm.get_rank()
-        begin = rank * share + min(rank, rest)
-        self._indices = range(begin, begin + share + (rank < rest))
+        self._indices = torch.arange(size).tensor_split(comm.get_world_size())[comm.get_rank()].tolist()
 
     def __iter__(self) -> Iterator[int]:
         yield from self._indices
