@@ -35,6 +35,7 @@ def test_training_leaves_what_a_detectron2_user_expects(chain, stage):
     assert any(name.startswith("events.out.tfevents") for name in names)
     log = (folder / "log.txt").read_text()
     assert "Engine: detectron2 " in log
+    assert log.count("figures of cuhk_sysu_test:") == 1
     # One table has the figures of both evaluators.
     table = log.split("figures of cuhk_sysu_test:")[1]
     assert all(f"| {task}" in table for task in ("search ", "detection |", "bbox "))

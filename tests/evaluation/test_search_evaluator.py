@@ -67,13 +67,12 @@ def test_order_of_the_images_plays_no_part(tiny_case):
     assert run(evaluator, pairs[::-1]) == run(evaluator, pairs)
 
 
-def test_counts_and_one_table_are_logged(tiny_case, caplog):
+def test_counts_are_logged(tiny_case, caplog):
     evaluator = PersonSearchEvaluator(TEST, gallery_sizes=[50], score_thresh=0.6)
     with caplog.at_level(logging.INFO, logger="inet_d2"):
         run(evaluator, batches(tiny_case))
     kept = int((tiny_case.gallery_scores >= 0.6).sum())
     assert f"6 queries, 10 images, {kept} of {len(tiny_case.gallery_scores)} detections at score >= 0.6" in caplog.text
-    assert caplog.text.count("| search    | mAP    |") == 1
 
 
 def test_several_processes(tiny_case, monkeypatch):
