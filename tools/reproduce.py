@@ -66,6 +66,7 @@ class Runner:
             output=self.output,
             seeds=options.seeds,
             opts=options.opts,
+            root=ROOT,
         )
 
     def run(self) -> None:
@@ -116,7 +117,6 @@ class Runner:
                 fcntl.flock(lock, fcntl.LOCK_EX)
             if step.state() == "done":
                 return False
-            write_aside(step.folder / "run.json", json.dumps(step.settings, indent=2) + "\n")
             # The command inherits the lock, which therefore lasts as long as the command.
             self._call("train_net.py", *step.arguments, console=step.folder / "console.txt", lock=lock.fileno())
         if not (step.folder / "results.json").exists():

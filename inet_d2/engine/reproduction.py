@@ -6,9 +6,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from detectron2.config import CfgNode
+
+from inet_d2.engine.setup import load_config
 from inet_d2.evaluation.paper_table import PaperRow
 
 PREDICTIONS = Path("inference", "cuhk_sysu_test", "predictions.npz")
+# Keys that do not change what a run finds, or that only say where things are.
+FREE_KEYS = {
+    "DATALOADER.NUM_WORKERS",
+    "MODEL.DEVICE",
+    "MODEL.WEIGHTS",
+    "OUTPUT_DIR",
+    "SOLVER.CHECKPOINT_PERIOD",
+    "TEST.EVAL_PERIOD",
+}
 
 
 @dataclass(frozen=True)
@@ -20,31 +32,45 @@ class Step:
         kind: steps of one kind take about the same time; "evaluation" trains nothing.
         folder: OUTPUT_DIR; ``results.json`` in it says that the step is done.
         arguments: of train_net.py.
-        settings: what has to be the same for results to be those of this step, as ``run.json`` in the folder keeps it.
+        config_file: absolute path of its configuration.
+        options: KEY VALUE pairs that decide on its results.
     """
 
     title: str
     kind: str
     folder: Path
     arguments: list[str]
-    settings: dict[str, Any]
+    config_file: Path
+    options: list[str]
 
     def state(self) -> str:
         """``done``, ``unfinished`` or ``new``; an unfinished evaluation counts as new.
 
         Raises:
-            ValueError: the folder holds a run with other settings.
+            FileNotFoundError: there is no such configuration.
+            ValueError: an option does not fit the configuration, or the folder holds a run with another configuration.
         """
-        record = self.folder / "run.json"
-        if record.exists() and (found := json.loads(record.read_text())) != self.settings:
+        if other := self._other_settings():
             raise ValueError(
-                f"{self.folder}: expected a run of {_describe(self.settings)}, found one of {_describe(found)}; give "
-                "another --output, or remove the folder"
+                f"{self.folder}: made with {', '.join(other)}; give another --output, or remove the folder"
             )
         if (self.folder / "results.json").exists():
             return "done"
         started = self.kind != "evaluation" and self.folder.is_dir() and any(self.folder.iterdir())
         return "unfinished" if started else "new"
+
+    def _other_settings(self) -> list[str]:
+        """What differs between the configuration that is asked for and the one that train_net.py left in the folder."""
+        wanted = dict(_leaves(load_config(str(self.config_file), self.options)))
+        record = self.folder / "config.yaml"
+        if not record.exists():
+            return []
+        found = dict(_leaves(CfgNode.load_yaml_with_base(str(record))))
+        return [
+            f"{key} {found[key]} instead of {wanted[key]}"
+            for key in wanted
+            if key in found and key not in FREE_KEYS and found[key] != wanted[key]
+        ]
 
 
 class Reproduction:
@@ -57,6 +83,7 @@ class Reproduction:
         output: absolute path of the folder of all runs of this scale.
         seeds: of the trainings.
         opts: KEY VALUE pairs for all runs, over those of the tables.
+        root: folder that the configurations are relative to.
     """
 
     def __init__(
@@ -68,8 +95,9 @@ class Reproduction:
         output: Path,
         seeds: Sequence[int],
         opts: Sequence[str] = (),
+        root: Path = Path(),
     ) -> None:
-        self.output, self.seeds, self.opts = output, list(seeds), list(opts)
+        self.output, self.seeds, self.opts, self.root = output, list(seeds), list(opts), root
         self.scale: Mapping[str, Any] = tables["scales"][scale]
         self.table: Mapping[str, Any] = tables["tables"][table]
         self.columns: dict[str, str] = self.table["columns"]
@@ -102,21 +130,24 @@ class Reproduction:
                     yield self._annotated(name, seed)
 
     def _training(self, name: str, seed: int, resume: bool) -> Step:
-        run = self.scale["runs"][name]
+        run, folder = self.scale["runs"][name], self.folder(name, seed)
         start = ["MODEL.WEIGHTS", str(self.folder(run["from"], seed) / "model_final.pth")] if "from" in run else []
-        settings = {"config": run["config"], "options": self._options(name, seed)}
-        folder = self.folder(name, seed)
-        arguments = ["--config-file", run["config"], *["--resume"] * resume, *settings["options"], *start]
         kind = "joint stage" if "from" in run else name
-        return Step(f"{name}, seed {seed}", kind, folder, [*arguments, "OUTPUT_DIR", str(folder)], settings)
+        options = self._options(name, seed)
+        return self._step(f"{name}, seed {seed}", kind, folder, run["config"], ["--resume"] * resume, options, start)
 
     def _annotated(self, name: str, seed: int) -> Step:
         run, folder = self.scale["runs"][name], self.folder(name, seed) / "annotated"
         options = [*self._options(name, seed), "TEST.SEARCH.USE_GT_BOXES", "True"]
-        weights = ["MODEL.WEIGHTS", str(folder.parent / "model_final.pth")]
-        arguments = ["--config-file", run["config"], "--eval-only", *options, *weights, "OUTPUT_DIR", str(folder)]
-        settings = {"config": run["config"], "options": options}
-        return Step(f"{name}, seed {seed}, on annotated boxes", "evaluation", folder, arguments, settings)
+        start = ["MODEL.WEIGHTS", str(folder.parent / "model_final.pth")]
+        title = f"{name}, seed {seed}, on annotated boxes"
+        return self._step(title, "evaluation", folder, run["config"], ["--eval-only"], options, start)
+
+    def _step(
+        self, title: str, kind: str, folder: Path, config: str, flags: list[str], options: list[str], start: list[str]
+    ) -> Step:
+        arguments = ["--config-file", config, *flags, *options, *start, "OUTPUT_DIR", str(folder)]
+        return Step(title, kind, folder, arguments, self.root / config, options)
 
     def _options(self, name: str, seed: int) -> list[str]:
         own = self.scale["runs"][name].get("options", [])
@@ -165,5 +196,14 @@ class Reproduction:
         return PaperRow(row["name"], run, row.get("paper", [None] * len(ours)), ours, row.get("note", ""))
 
 
-def _describe(settings: Mapping[str, Any]) -> str:
-    return " ".join([settings["config"], *settings["options"]])
+def _leaves(node: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Keys and values of a configuration, with lists for tuples as in a file."""
+    for key, value in node.items():
+        if isinstance(value, Mapping):
+            yield from _leaves(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", _as_list(value)
+
+
+def _as_list(value: Any) -> Any:
+    return [_as_list(item) for item in value] if isinstance(value, (list, tuple)) else value

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from inet_d2.engine import load_config
+
 ROOT = Path(__file__).parents[2]
 TABLES = yaml.safe_load((ROOT / "tools/paper_tables.yaml").read_text())
 
@@ -16,6 +18,7 @@ TABLES = yaml.safe_load((ROOT / "tools/paper_tables.yaml").read_text())
 TRAIN_NET = """
 import json, os, sys
 from pathlib import Path
+import yaml
 words = sys.argv[1:]
 folder = Path(words[words.index("OUTPUT_DIR") + 1])
 folder.mkdir(exist_ok=True)
@@ -24,6 +27,10 @@ with open("calls.txt", "a") as calls:
 if Path("FAIL").exists() and folder.parent.name == Path("FAIL").read_text().split()[0]:
     print("Traceback"); print("error: no data"); sys.exit(int(Path("FAIL").read_text().split()[1]))
 seed = int(words[words.index("SEED") + 1])
+config = {"SEED": seed}
+if "SOLVER.MAX_ITER" in words:
+    config["SOLVER"] = {"MAX_ITER": int(words[words.index("SOLVER.MAX_ITER") + 1])}
+(folder / "config.yaml").write_text(yaml.safe_dump(config))
 (folder / "model_0000199.pth").write_text("")
 (folder / "model_final.pth").write_text(os.environ.get("DETECTRON2_DATASETS", ""))
 mAP = {"crops": 80.0, "inet": 70.0, "inet_olp": 60.0}.get(folder.parent.name, 50.0) + 2.0 * seed
@@ -52,6 +59,7 @@ def repository(tmp_path):
     ):
         (tmp_path / script).parent.mkdir(exist_ok=True)
         (tmp_path / script).write_text(text)
+    (tmp_path / "configs").symlink_to(ROOT / "configs")
     return tmp_path
 
 
@@ -126,11 +134,9 @@ def test_results_of_other_settings_are_refused(reproduce, calls, capsys):
     assert reproduce("table3", "SOLVER.MAX_ITER", 300) == 0
     assert "SOLVER.MAX_ITER 300" in calls()[0]
     assert "all runs with SOLVER.MAX_ITER 300" in capsys.readouterr().out
-    assert reproduce("table3") == 2
+    assert reproduce("table3", "SOLVER.MAX_ITER", 200) == 2
     error = capsys.readouterr().err
-    assert "crops/seed1: expected a run of configs/demo/crops.yaml" in error
-    assert "SOLVER.MAX_ITER 300" in error
-    assert "another --output" in error
+    assert "crops/seed1: made with SOLVER.MAX_ITER 300 instead of 200; give another --output, or remove" in error
     assert len(calls()) == 4
 
 
@@ -161,6 +167,24 @@ def test_a_failing_run_stops_and_leaves_the_table_of_what_is_there(
     text = (repository / "out/demo/table3.md").read_text()
     assert re.search(r"\| OLP +\| 73.6 +\| 66.0 ", text)
     assert re.search(r"\| OLP \+ softmax +\| 79.0 +\| not run ", text)
+
+
+def test_keys_are_checked_before_anything_runs(reproduce, calls, capsys):
+    assert reproduce("table3", "SOLVER.TYPO", 3) == 2
+    assert "SOLVER.TYPO" in capsys.readouterr().err
+    assert calls() == []
+
+
+def test_a_configuration_that_train_net_wrote_is_that_of_the_run(module, tmp_path):
+    config = ROOT / "configs/demo/inet.yaml"
+    (tmp_path / "config.yaml").write_text(load_config(str(config), ["SEED", "4", "OUTPUT_DIR", "x"]).dump())
+    step = module.Step("", "joint stage", tmp_path, [], config, ["SEED", "4"])
+    assert step.state() == "unfinished"
+    other = module.Step("", "joint stage", tmp_path, [], config, ["SEED", "5", "INPUT.MIN_SIZE_TRAIN", "(9, 9)"])
+    with pytest.raises(
+        ValueError, match=re.escape("INPUT.MIN_SIZE_TRAIN [240] instead of [9, 9], SEED 4 instead of 5")
+    ):
+        other.state()
 
 
 def test_a_run_without_results_is_an_error(reproduce, repository, capsys):
@@ -252,7 +276,7 @@ def test_a_step_that_another_process_takes_is_waited_for(reproduce, calls, repos
 
 def test_expected_time(module):
     def step(kind):
-        return module.Step("", kind, Path(), [], {})
+        return module.Step("", kind, Path(), [], Path(), [])
 
     times = {"joint stage": [100.0, 140.0], "crops": [60.0]}
     # 120 for each joint stage, 60 for the crops, and for what was never seen the mean of 120 and 60.
