@@ -3,17 +3,24 @@
 Examples:
     python tools/benchmark.py --task score
     python tools/benchmark.py --task score --queries 500 --images 2000 --detections 9000
+    python tools/benchmark.py --task train
+    python tools/benchmark.py --task memory
 
 --task score: all queries against the full gallery, on random detections, and beside it in the same run the
 bare matrix product and sort of the same size, and the official query-by-query walk (on a sample of queries,
 scaled up).
+
+--task train, --task memory: training steps of I-Net, Faster R-CNN and HEP; their options are those of
+tools/benchmark_train.py (see its --help).
 """
 
 import argparse
 import resource
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -186,19 +193,25 @@ def benchmark_score(options: argparse.Namespace) -> None:
 
 
 TASKS: dict[str, Callable[[argparse.Namespace], None]] = {"score": benchmark_score}
+TRAIN_TASKS = ("train", "memory")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the tool."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--task", required=True, choices=sorted(TASKS))
+    parser.add_argument("--task", required=True, choices=(*TASKS, *TRAIN_TASKS))
     score = parser.add_argument_group("score")
     score.add_argument("--queries", type=int, default=2900)
     score.add_argument("--images", type=int, default=6978)
     score.add_argument("--detections", type=int, default=30000)
     score.add_argument("--size", type=int, default=256, help="length of an embedding")
     score.add_argument("--walk-queries", type=int, default=40, help="queries that the slow walk really does")
-    options = parser.parse_args(arguments)
+    options, rest = parser.parse_known_args(arguments)
+    if options.task in TRAIN_TASKS:
+        script = Path(__file__).with_name("benchmark_train.py")
+        return subprocess.run([sys.executable, script, "--task", options.task, *rest]).returncode
+    if rest:
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
     for name in ("queries", "images", "detections", "size", "walk_queries"):
         if getattr(options, name) < 1:
             parser.error(f"--{name.replace('_', '-')}: expected at least 1, found {getattr(options, name)}")
