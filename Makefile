@@ -24,6 +24,13 @@ demo: $(READY)
 test: $(READY)
 	$(PYTHON) -m pytest
 
+# The embedded engine against real Detectron2: make parity PY=/some/python, with a clone of Detectron2 on PYTHONPATH.
+# One interpreter runs both sides, so that nothing but the engine differs.
+.PHONY: parity
+parity: $(READY)
+	INET_D2_PARITY_A="$${INET_D2_PARITY_A:-$(PYTHON):$(CURDIR)/d2lite}" \
+	INET_D2_PARITY_B="$${INET_D2_PARITY_B:-$(PYTHON):$(PYTHONPATH)}" $(PYTHON) -m pytest -rs tests/parity
+
 lint: $(READY)
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
