@@ -266,12 +266,15 @@ def test_a_step_that_another_process_takes_is_waited_for(reproduce, calls, repos
         fcntl.flock(lock, fcntl.LOCK_EX)
         thread = threading.Thread(target=reproduce, args=("table3",))
         thread.start()
-        time.sleep(0.3)
+        shown, give_up = "", time.monotonic() + 60
+        while "waiting" not in shown and time.monotonic() < give_up:
+            time.sleep(0.01)
+            shown += capsys.readouterr().out
+        assert "waiting" in shown
         assert calls() == []
         (folder / "results.json").write_text(json.dumps({"search": {"mAP": 1.0, "top1": 1.0}}))
-    thread.join(30)
+    thread.join(60)
     assert [folder_of(call)[0] for call in calls()] == ["inet_olp", "inet_olp_softmax", "inet"]
-    assert "waiting" in capsys.readouterr().out
 
 
 def test_expected_time(module):
