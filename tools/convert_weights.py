@@ -34,17 +34,25 @@ from inet_d2.modeling.backbone.vgg import DEPTHS
 LAYOUTS = ("c4", "fpn")
 # What pickle and torch raise for files that are cut off or are none of theirs.
 UNREADABLE = (
-    AttributeError, EOFError, ImportError, IndexError, KeyError, RuntimeError, TypeError, ValueError,
-    pickle.UnpicklingError,
-)  # fmt: skip
+    AttributeError,
+    EOFError,
+    ImportError,
+    LookupError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    pickle.PickleError,
+)
 OUTSIDE = "no part of our detectors"
 # torchvision's vgg16.features: the index of every convolution, in order, when ReLUs and poolings count too.
 VGG_INDICES = (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28)
 VGG_NAMES = [f"stack{s}.conv{s}_{n}" for s, depth in enumerate(DEPTHS, start=1) for n in range(1, depth + 1)]
 CAFFE2_BRANCHES = {"1": "shortcut", "2a": "conv1", "2b": "conv2", "2c": "conv3"}
+# Detectron's files and Detectron2's name batch norms differently. Biases of convolutions are there, and next to zero.
 CAFFE2_ENDINGS = {
-    "w": "weight", "b": "bias", "bn_s": "norm.weight", "bn_b": "norm.bias",
+    "w": "weight", "bn_s": "norm.weight", "bn_b": "norm.bias", "bn_gamma": "norm.weight", "bn_beta": "norm.bias",
     "bn_rm": "norm.running_mean", "bn_riv": "norm.running_var",
+    "bn_running_mean": "norm.running_mean", "bn_running_var": "norm.running_var",
 }  # fmt: skip
 RGB = "INPUT.FORMAT RGB MODEL.PIXEL_MEAN [123.675,116.28,103.53] MODEL.PIXEL_STD [58.395,57.12,57.375]"
 BGR = "INPUT.FORMAT BGR MODEL.PIXEL_STD [1.0,1.0,1.0] MODEL.PIXEL_MEAN "
@@ -59,13 +67,7 @@ EXPECTED = {
 
 @dataclass
 class Conversion:
-    """What becomes of the entries of a file.
-
-    Attributes:
-        expected: key of ``EXPECTED``.
-        names: name in our models by name in the file.
-        unused: reason by name in the file.
-    """
+    """What becomes of a file: a key of ``EXPECTED``, new names, and reasons not to use the others, by old name."""
 
     expected: str
     names: dict[str, str]
@@ -108,7 +110,7 @@ def read_file(path: Path) -> tuple[dict[str, Tensor], str]:
             else:
                 content = torch.load(file, map_location="cpu", weights_only=True)
     except UNREADABLE as error:
-        reason = str(error).splitlines()[0] if isinstance(error, pickle.UnpicklingError) else type(error).__name__
+        reason = str(error).splitlines()[0] if isinstance(error, pickle.PickleError) else type(error).__name__
         raise ValueError(f"{path}: expected named arrays, found a file that cannot be read ({reason:.120})") from error
     author = content.get("__author__", "") if isinstance(content, dict) else ""
     for key in ("model", "state_dict", "blobs"):
@@ -120,12 +122,12 @@ def read_file(path: Path) -> tuple[dict[str, Tensor], str]:
     return {name: torch.as_tensor(value) for name, value in values.items()}, str(author)
 
 
-def convert(entries: dict[str, Tensor], author: str = "", layout: str = LAYOUTS[0]) -> Conversion:
+def convert(entries: dict[str, Tensor], author: str, layout: str) -> Conversion:
     """Give every entry the name that it has in our models.
 
     Args:
         entries: tensors by the name in the file.
-        author: who published a .pkl.
+        author: who published a .pkl, or "".
         layout: where a ResNet goes: "c4" has the fifth stage in the ROI heads, "fpn" all under the pyramid.
 
     Raises:
@@ -174,12 +176,11 @@ def torchvision_name(name: str) -> str:
 
 def caffe2_name(name: str) -> str:
     """The same for the names of Caffe2."""
-    if match := re.fullmatch(r"res(\d)_(\d+)_branch(1|2a|2b|2c)_(w|b|bn_\w+)", name):
-        stage, block, branch, ending = match.groups()
-        return f"res{stage}.{block}.{CAFFE2_BRANCHES[branch]}.{CAFFE2_ENDINGS[ending]}"
-    if match := re.fullmatch(r"(?:conv1|res_conv1)_(w|b|bn_\w+)", name):
-        return f"stem.conv1.{CAFFE2_ENDINGS[match[1]]}"
-    return ""
+    match = re.fullmatch(r"(?:res(\d)_(\d+)_branch(1|2[abc])|(?:res_)?conv1)_(.+)", name)
+    if not match or match[4] not in CAFFE2_ENDINGS:
+        return ""
+    layer = f"res{match[1]}.{match[2]}.{CAFFE2_BRANCHES[match[3]]}" if match[1] else "stem.conv1"
+    return f"{layer}.{CAFFE2_ENDINGS[match[4]]}"
 
 
 def convert_resnet(

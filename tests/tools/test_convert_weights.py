@@ -187,6 +187,12 @@ def caffe2_entries():
         "res4_5_branch2a_w": (256, 1024, 1, 1),
         "res5_2_branch2c_bn_b": (2048,),
         "res5_2_branch2b_w": (512, 512, 3, 3),
+        "res3_1_branch2b_bn_gamma": (128,),
+        "res3_1_branch2b_bn_beta": (128,),
+        "res3_1_branch2b_bn_running_mean": (128,),
+        "res3_1_branch2b_bn_running_var": (128,),
+        "res5_0_branch2a_bn_riv": (512,),
+        "res2_0_branch1_b": (256,),
         "fc1000_w": (1000, 8),
         "conv1_w_momentum": (64, 3, 7, 7),
     }
@@ -203,6 +209,11 @@ def test_imagenet_models_with_caffe2s_names(convert, write_pkl):
         "backbone.res2.0.shortcut.weight": "res2_0_branch1_w",
         "backbone.res2.0.shortcut.norm.weight": "res2_0_branch1_bn_s",
         "backbone.res4.5.conv1.weight": "res4_5_branch2a_w",
+        "backbone.res3.1.conv2.norm.weight": "res3_1_branch2b_bn_gamma",
+        "backbone.res3.1.conv2.norm.bias": "res3_1_branch2b_bn_beta",
+        "backbone.res3.1.conv2.norm.running_mean": "res3_1_branch2b_bn_running_mean",
+        "backbone.res3.1.conv2.norm.running_var": "res3_1_branch2b_bn_running_var",
+        "roi_heads.res5.0.conv1.norm.running_var": "res5_0_branch2a_bn_riv",
         "roi_heads.res5.2.conv3.norm.bias": "res5_2_branch2c_bn_b",
         "roi_heads.res5.2.conv2.weight": "res5_2_branch2b_w",
     }
@@ -214,7 +225,8 @@ def test_imagenet_models_with_caffe2s_names(convert, write_pkl):
     assert set(added) == {f"{layer}.running_{kind}" for layer in layers for kind in ("mean", "var")}
     assert added["backbone.stem.conv1.norm.running_mean"].abs().max() == 0
     assert (added["backbone.stem.conv1.norm.running_var"] + 1e-5).eq(1).all()
-    assert [line.split(":")[0] for line in listed(lines, "Not used")] == ["conv1_w_momentum", "fc1000_w"]
+    unused = [line.split(":")[0] for line in listed(lines, "Not used")]
+    assert unused == ["conv1_w_momentum", "fc1000_w", "res2_0_branch1_b"]
     assert lines[-1].endswith("MODEL.PIXEL_MEAN [103.53,116.28,123.675] MODEL.RESNETS.STRIDE_IN_1X1 True")
 
 
