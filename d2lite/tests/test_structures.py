@@ -70,5 +70,8 @@ def test_frozen_batch_norm():
     torch.testing.assert_close(norm(x), norm(x.clone().requires_grad_()))  # two ways of computing it
     norm.load_state_dict({"weight": torch.full((3,), 3.0), "bias": torch.zeros(3)})  # a file without statistics
     assert norm.running_var.tolist() == [1.0, 1.0, 1.0]
-    frozen = FrozenBatchNorm2d.convert_frozen_batchnorm(nn.Sequential(nn.Sequential(nn.BatchNorm2d(2))))
+    learned = nn.Sequential(nn.Sequential(nn.BatchNorm2d(2)))
+    names = list(learned.state_dict())
+    frozen = FrozenBatchNorm2d.convert_frozen_batchnorm(learned)
     assert (isinstance(frozen[0][0], FrozenBatchNorm2d), list(frozen.parameters())) == (True, [])
+    assert list(frozen.state_dict()) == names  # num_batches_tracked, too

@@ -43,6 +43,6 @@ class DetectionCheckpointer(Checkpointer):
         return loaded
 
     def _load_model(self, checkpoint: dict):
-        if checkpoint.pop("matching_heuristics", False):
+        if checkpoint.get("matching_heuristics", False):
             checkpoint["model"] = _match_suffixes(self.model.state_dict(), checkpoint["model"])
         return super()._load_model(checkpoint)

@@ -1,25 +1,28 @@
 import pickle
+import random
 from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 import torch
 from torch.utils import data
 
-from .._lite import unsupported
-
 
 class MapDataset(data.Dataset):
-    """`map_func` of every item."""
+    """`map_func` of every item; where it returns None, that of another item, drawn at random, takes its place."""
 
     def __init__(self, dataset: data.Dataset, map_func: Callable) -> None:
         self._dataset, self._map_func = dataset, map_func
+        self._rng, self._candidates = random.Random(42), set(range(len(dataset)))
 
     def __len__(self) -> int:
         return len(self._dataset)
 
     def __getitem__(self, idx: int):
-        item = self._map_func(self._dataset[int(idx)])
-        return unsupported("A mapper that returns None") if item is None else item
+        while (item := self._map_func(self._dataset[int(idx)])) is None:
+            self._candidates.discard(idx)
+            idx = self._rng.sample(list(self._candidates), k=1)[0]
+        self._candidates.add(idx)
+        return item
 
 
 class DatasetFromList(data.Dataset):

@@ -13,12 +13,12 @@ class SizeMismatchError(ValueError):
 
 
 def read_image(file_name: str, format: str | None = None) -> np.ndarray:
-    """(H, W, 3) uint8, upright by its EXIF tag. `format`: "BGR" or "RGB"."""
-    if format not in ("BGR", "RGB"):
+    """(H, W, 3) uint8, upright by its EXIF tag. `format`: "BGR", "RGB", or "L", which gives (H, W, 1)."""
+    if format not in ("BGR", "RGB", "L"):
         unsupported(f"read_image with the format {format}")
     with PathManager.open(file_name, "rb") as f:
-        image = np.asarray(ImageOps.exif_transpose(Image.open(f)).convert("RGB"))
-    return image[:, :, ::-1] if format == "BGR" else image
+        image = np.asarray(ImageOps.exif_transpose(Image.open(f)).convert("L" if format == "L" else "RGB"))
+    return {"BGR": image[..., ::-1], "RGB": image, "L": image[..., None]}[format]
 
 
 def check_image_size(dataset_dict: dict, image: np.ndarray) -> None:

@@ -10,10 +10,10 @@ from ..utils import comm
 class TrainingSampler(Sampler):
     """Endless shuffled indices; of w processes, process r takes elements r, r + w, r + 2w ... of one stream."""
 
-    def __init__(self, size: int, *, seed: int | None = None) -> None:
+    def __init__(self, size: int, shuffle: bool = True, seed: int | None = None) -> None:
         if size <= 0:
             raise ValueError(f"TrainingSampler(size=) expects a positive int. Got {size}.")
-        self._size = size
+        self._size, self._shuffle = size, shuffle
         self._seed = int(comm.shared_random_seed() if seed is None else seed)
 
     def __iter__(self) -> Iterator[int]:
@@ -23,7 +23,7 @@ class TrainingSampler(Sampler):
         generator = torch.Generator()
         generator.manual_seed(self._seed)
         while True:
-            yield from torch.randperm(self._size, generator=generator).tolist()
+            yield from torch.randperm(self._size, generator=generator).tolist() if self._shuffle else range(self._size)
 
 
 class InferenceSampler(Sampler):

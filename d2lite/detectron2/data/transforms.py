@@ -1,3 +1,4 @@
+import inspect
 import sys
 
 import numpy as np
@@ -8,10 +9,14 @@ from .._lite import unsupported
 
 
 class AugInput:
-    """What augmentations read and change in place: an image (H, W[, C])."""
+    """What augmentations change in place: an image (H, W, C) and, where given, boxes (N, 4) XYXY."""
 
-    def __init__(self, image: np.ndarray) -> None:
-        self.image = image
+    def __init__(self, image: np.ndarray, *, boxes: np.ndarray | None = None) -> None:
+        self.image, self.boxes = image, boxes
+
+    def transform(self, transform: Transform) -> None:
+        self.image = transform.apply_image(self.image)
+        self.boxes = None if self.boxes is None else transform.apply_box(self.boxes)
 
 
 class Augmentation:
@@ -22,8 +27,13 @@ class Augmentation:
 
     def __call__(self, aug_input: AugInput) -> Transform:
         transform = self.get_transform(aug_input.image)
-        aug_input.image = transform.apply_image(aug_input.image)
+        aug_input.transform(transform)
         return transform
+
+    def __repr__(self) -> str:
+        parameters = inspect.signature(type(self)).parameters.values()
+        given = (f"{p.name}={getattr(self, p.name)!r}" for p in parameters if getattr(self, p.name) != p.default)
+        return f"{type(self).__name__}({', '.join(given)})"
 
 
 class AugmentationList(Augmentation):
@@ -63,7 +73,7 @@ class RandomFlip(Augmentation):
     def __init__(self, prob: float = 0.5, *, horizontal: bool = True, vertical: bool = False) -> None:
         if horizontal == vertical:
             raise ValueError("RandomFlip: exactly one of horizontal and vertical must be True.")
-        self.prob, self.horizontal = prob, horizontal
+        self.prob, self.horizontal, self.vertical = prob, horizontal, vertical
 
     def get_transform(self, image: np.ndarray) -> Transform:
         height, width = image.shape[:2]
@@ -81,11 +91,11 @@ class ResizeShortestEdge(Augmentation):
     def __init__(self, short_edge_length, max_size: int = sys.maxsize, sample_style: str = "range") -> None:
         assert sample_style in ("range", "choice"), f"ResizeShortestEdge: sample_style {sample_style}"
         lengths = (short_edge_length,) * 2 if isinstance(short_edge_length, int) else short_edge_length
-        self.lengths, self.max_size, self.is_range = lengths, max_size, sample_style == "range"
+        self.short_edge_length, self.max_size, self.sample_style = lengths, max_size, sample_style
 
     def get_transform(self, image: np.ndarray) -> Transform:
-        draw, lengths = np.random, self.lengths
-        size = draw.randint(lengths[0], lengths[1] + 1) if self.is_range else draw.choice(lengths)
+        draw, lengths = np.random, self.short_edge_length
+        size = draw.choice(lengths) if self.sample_style == "choice" else draw.randint(lengths[0], lengths[1] + 1)
         if size == 0:
             return NoOpTransform()
         height, width = image.shape[:2]

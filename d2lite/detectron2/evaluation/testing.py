@@ -7,6 +7,9 @@ logger = logging.getLogger(__name__)
 def print_csv_format(results: dict) -> None:
     """Log the results in lines to paste into a table; metrics with "-" in their name are left out."""
     for task, metrics in results.items():
+        if not isinstance(metrics, dict):
+            logger.info("copypaste: %s=%s", task, metrics)
+            continue
         shown = {name: f"{value:.4f}" for name, value in metrics.items() if "-" not in name}
         logger.info("copypaste: Task: %s", task)
         logger.info("copypaste: %s", ",".join(shown))

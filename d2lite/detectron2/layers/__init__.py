@@ -1,4 +1,5 @@
-from .batch_norm import FrozenBatchNorm2d, get_norm
-from .wrappers import Conv2d, ROIAlign, ShapeSpec, batched_nms, cat, cross_entropy
+from .batch_norm import CNNBlockBase, FrozenBatchNorm2d, get_norm
+from .wrappers import Conv2d, ROIAlign, ShapeSpec, batched_nms, cat, cross_entropy, nms
 
-__all__ = ["Conv2d", "FrozenBatchNorm2d", "ROIAlign", "ShapeSpec", "batched_nms", "cat", "cross_entropy", "get_norm"]
+__all__ = ["CNNBlockBase", "Conv2d", "FrozenBatchNorm2d", "ROIAlign", "ShapeSpec", "batched_nms", "cat"]
+__all__ += ["cross_entropy", "get_norm", "nms"]

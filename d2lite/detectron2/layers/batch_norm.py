@@ -45,6 +45,7 @@ class FrozenBatchNorm2d(nn.Module):
         if module.affine:
             frozen.weight, frozen.bias = module.weight.detach().clone(), module.bias.detach().clone()
         frozen.running_mean, frozen.running_var = module.running_mean, module.running_var
+        frozen.num_batches_tracked = module.num_batches_tracked
         return frozen
 
 
@@ -57,3 +58,17 @@ def get_norm(norm: str | Callable | None, out_channels: int) -> nn.Module | None
     known = {"BN": nn.BatchNorm2d, "SyncBN": nn.SyncBatchNorm, "nnSyncBN": nn.SyncBatchNorm}
     known |= {"FrozenBN": FrozenBatchNorm2d, "GN": lambda channels: nn.GroupNorm(32, channels)}
     return (known[norm] if isinstance(norm, str) else norm)(out_channels)
+
+
+class CNNBlockBase(nn.Module):
+    """A part of a network with known channels and stride, that can be frozen."""
+
+    def __init__(self, in_channels: int, out_channels: int, stride: int) -> None:
+        super().__init__()
+        self.in_channels, self.out_channels, self.stride = in_channels, out_channels, stride
+
+    def freeze(self) -> "CNNBlockBase":
+        """Learn nothing more: no gradients, batch norms frozen."""
+        self.requires_grad_(False)
+        FrozenBatchNorm2d.convert_frozen_batchnorm(self)
+        return self

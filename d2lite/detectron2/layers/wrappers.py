@@ -42,6 +42,9 @@ class ROIAlign(nn.Module):
         return ops.roi_align(x, rois.to(dtype=x.dtype), *self.options)
 
 
+nms = ops.nms
+
+
 def batched_nms(boxes: Tensor, scores: Tensor, idxs: Tensor, iou_threshold: float) -> Tensor:
     """Indices kept, by falling score; boxes with equal `idxs` suppress each other above the threshold."""
     return ops.batched_nms(boxes.float(), scores, idxs, iou_threshold)

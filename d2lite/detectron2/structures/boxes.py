@@ -48,6 +48,9 @@ class Boxes:
     def device(self) -> torch.device:
         return self.tensor.device
 
+    def clone(self) -> "Boxes":
+        return Boxes(self.tensor.clone())
+
     def to(self, device: torch.device) -> "Boxes":
         return Boxes(self.tensor.to(device=device))
 

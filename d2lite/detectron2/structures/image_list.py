@@ -7,6 +7,9 @@ class ImageList:
     def __init__(self, tensor: Tensor, image_sizes: list[tuple[int, int]]) -> None:
         self.tensor, self.image_sizes, self.device = tensor, image_sizes, tensor.device
 
+    def __len__(self) -> int:
+        return len(self.image_sizes)
+
     def __getitem__(self, idx: int) -> Tensor:
         height, width = self.image_sizes[idx]
         return self.tensor[idx, ..., :height, :width]

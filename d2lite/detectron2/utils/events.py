@@ -4,6 +4,7 @@ import datetime
 import json
 import logging
 from collections import defaultdict
+from contextlib import contextmanager
 from itertools import takewhile
 
 import torch
@@ -23,12 +24,13 @@ def get_event_storage() -> "EventStorage":
 class EventStorage:
     def __init__(self, start_iter: int = 0) -> None:
         self.iter = start_iter
-        self._history: dict[str, HistoryBuffer] = defaultdict(HistoryBuffer)
+        self._prefix, self._history = "", defaultdict(HistoryBuffer)
         self._hints: dict[str, bool] = {}
         self._latest: dict[str, tuple[float, int]] = {}
 
     def put_scalar(self, name: str, value, smoothing_hint: bool = True, cur_iter: int | None = None) -> None:
         """Record `value` for iteration `cur_iter` (now); hint False asks writers not to smooth it."""
+        name = self._prefix + name
         known = self._hints.setdefault(name, smoothing_hint)
         assert known == smoothing_hint, f"Scalar {name} was put with a different smoothing_hint!"
         self._latest[name] = (float(value), self.iter if cur_iter is None else cur_iter)
@@ -37,6 +39,22 @@ class EventStorage:
     def put_scalars(self, *, smoothing_hint: bool = True, **kwargs) -> None:
         for name, value in kwargs.items():
             self.put_scalar(name, value, smoothing_hint)
+
+    @contextmanager
+    def name_scope(self, name: str):
+        """Inside, scalar names get the prefix "name/"."""
+        outer, self._prefix = self._prefix, f"{name.rstrip('/')}/"
+        yield
+        self._prefix = outer
+
+    def step(self) -> None:
+        self.iter += 1
+
+    def history(self, name: str) -> HistoryBuffer:
+        return self._history[name]
+
+    def smoothing_hints(self) -> dict[str, bool]:
+        return self._hints
 
     def histories(self) -> dict[str, HistoryBuffer]:
         return self._history

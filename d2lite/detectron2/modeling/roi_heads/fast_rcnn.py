@@ -35,10 +35,10 @@ def _log_classification_stats(pred_logits: Tensor, gt_classes: Tensor, prefix: s
         return
     background, predicted, storage = pred_logits.shape[1] - 1, pred_logits.argmax(dim=1), get_event_storage()
     correct, fg = predicted == gt_classes, (gt_classes >= 0) & (gt_classes < background)
-    storage.put_scalar(f"{prefix}/cls_accuracy", correct.float().mean().item())
-    if fg.any():
-        storage.put_scalar(f"{prefix}/fg_cls_accuracy", correct[fg].float().mean().item())
-        storage.put_scalar(f"{prefix}/false_negative", (predicted[fg] == background).float().mean().item())
+    storage.put_scalar(f"{prefix}/cls_accuracy", correct.sum().item() / len(correct))
+    if (num_fg := fg.sum().item()) > 0:
+        storage.put_scalar(f"{prefix}/fg_cls_accuracy", correct[fg].sum().item() / num_fg)
+        storage.put_scalar(f"{prefix}/false_negative", (predicted[fg] == background).sum().item() / num_fg)
 
 
 class FastRCNNOutputLayers(nn.Module):
@@ -91,10 +91,17 @@ class FastRCNNOutputLayers(nn.Module):
 
     def inference(self, predictions, proposals: list[Instances]) -> tuple[list[Instances], list[Tensor]]:
         """Per image: detections, and for each the row of the RoI that it comes from."""
-        boxes, sizes = cat([p.proposal_boxes.tensor for p in proposals]), [len(p) for p in proposals]
-        boxes = self.box2box_transform.apply_deltas(predictions[1], boxes).split(sizes)
-        probs = predictions[0].softmax(dim=-1).split(sizes)
+        boxes, probs = self.predict_boxes(predictions, proposals), self.predict_probs(predictions, proposals)
         options = (self.test_score_thresh, self.test_nms_thresh, self.test_topk_per_image)
         images = zip(boxes, probs, (p.image_size for p in proposals), strict=True)
         results = [fast_rcnn_inference_single_image(*image, *options) for image in images]
         return [found for found, _ in results], [rows for _, rows in results]
+
+    def predict_boxes(self, predictions, proposals: list[Instances]) -> tuple[Tensor, ...]:
+        """Per image boxes (R, 4K)."""
+        boxes = cat([p.proposal_boxes.tensor for p in proposals])
+        return self.box2box_transform.apply_deltas(predictions[1], boxes).split([len(p) for p in proposals])
+
+    def predict_probs(self, predictions, proposals: list[Instances]) -> tuple[Tensor, ...]:
+        """Per image class probabilities (R, K + 1)."""
+        return predictions[0].softmax(dim=-1).split([len(p) for p in proposals])

@@ -6,6 +6,7 @@ from ...layers import ShapeSpec
 from ...structures import Instances, pairwise_iou
 from ...utils.events import get_event_storage
 from ...utils.registry import Registry
+from ..backbone.resnet import make_resnet_stage
 from ..matcher import Matcher
 from ..poolers import ROIPooler
 from ..proposal_generator.proposal_utils import add_ground_truth_to_proposals
@@ -110,3 +111,26 @@ class StandardROIHeads(ROIHeads):
 
     def _box_features(self, features, boxes) -> Tensor:
         return self.box_head(self.box_pooler([features[name] for name in self.box_in_features], boxes))
+
+
+@ROI_HEADS_REGISTRY.register()
+class Res5ROIHeads(ROIHeads):
+    """The box branch of a "C4" model: the fifth stage of the ResNet on every region, then the mean over its points."""
+
+    @configurable
+    def __init__(self, *, in_features, pooler, res5, box_predictor, **kwargs) -> None:
+        super().__init__(**kwargs)
+        self.in_features, self.pooler, self.res5, self.box_predictor = in_features, pooler, res5, box_predictor
+
+    @classmethod
+    def from_config(cls, cfg, input_shape):
+        names, box = cfg.MODEL.ROI_HEADS.IN_FEATURES, cfg.MODEL.ROI_BOX_HEAD
+        scales = (1.0 / input_shape[names[0]].stride,)
+        pooler = ROIPooler(box.POOLER_RESOLUTION, scales, box.POOLER_SAMPLING_RATIO, box.POOLER_TYPE)
+        res5 = nn.Sequential(*make_resnet_stage(cfg, 5))
+        predictor = FastRCNNOutputLayers(cfg, ShapeSpec(channels=res5[-1].out_channels))
+        branch = {"in_features": names, "pooler": pooler, "res5": res5, "box_predictor": predictor}
+        return {**super().from_config(cfg), **branch}
+
+    def _box_features(self, features, boxes) -> Tensor:
+        return self.res5(self.pooler([features[name] for name in self.in_features], boxes)).mean(dim=(2, 3))
