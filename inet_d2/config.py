@@ -101,8 +101,8 @@ def _add_classifier_config(reid: CN) -> None:
     # Share of the loss that persons have, in (0, 1); background has the rest. 0 = plain mean over RoIs (Eq. 5). Ours.
     reid.CLASSIFIER.PERSON_SHARE = 0.0
     # Row-sparse gradients for HEP and RANDOM_SOFTMAX: a step costs the same for any NUM_PIDS. Rows that a step does
-    # not use then see no weight decay and no momentum in it. One process only; with norm clipping it needs a torch whose
-    # clip_grad_norm_ takes sparse gradients (2.15 does, 2.12 does not). Ours; paper False.
+    # not use then see no weight decay and no momentum in it. One process only; with norm clipping it needs a torch
+    # whose clip_grad_norm_ takes sparse gradients (2.15 does, 2.12 does not). Ours; paper False.
     reid.CLASSIFIER.SPARSE_GRADIENT = False
 
 

@@ -1,10 +1,12 @@
 """The whole chain on the tiny scenes, through the scripts that a user calls."""
 
 import json
+import logging
 
 import numpy as np
 import pytest
 from detectron2.engine import default_argument_parser
+from detectron2.utils.logger import setup_logger
 from PIL import Image
 
 CONFIGS = "configs/quick_schedules"
@@ -66,7 +68,11 @@ def train_net(load_script, tiny_datasets):
     def call(*arguments):
         script.main(default_argument_parser().parse_args([str(x) for x in arguments]))
 
-    return call
+    yield call
+    # A run's log handlers write to this test's output, which is closed when the test ends.
+    for name in ("detectron2", "fvcore", "inet_d2"):
+        logging.getLogger(name).handlers.clear()
+    setup_logger.cache_clear()
 
 
 def test_evaluation_alone_gives_the_figures_of_the_training(chain, train_net, tmp_path):

@@ -1,17 +1,13 @@
 """The network: importing this package registers its parts in Detectron2's registries."""
 
-import contextlib
-
 from inet_d2.modeling.backbone.vgg import VGG16, build_vgg16_backbone
 from inet_d2.modeling.identity_terms import IDENTITY_TERM_REGISTRY, IdentityTerm
 from inet_d2.modeling.meta_arch.crop_reid import CropReID
 from inet_d2.modeling.meta_arch.inet import INet
 from inet_d2.modeling.roi_heads.box_head import DropoutBoxHead
 from inet_d2.modeling.roi_heads.identity_branch import IdentityBranch
+from inet_d2.modeling.roi_heads.inet_res5_roi_heads import INetRes5ROIHeads
 from inet_d2.modeling.roi_heads.inet_roi_heads import INetROIHeads
-
-with contextlib.suppress(ImportError, NotImplementedError):  # an engine without ResNet
-    from inet_d2.modeling.roi_heads.inet_res5_roi_heads import INetRes5ROIHeads
 
 __all__ = [
     "IDENTITY_TERM_REGISTRY",
