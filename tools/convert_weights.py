@@ -16,12 +16,12 @@ train_net.py. Exit status: 0, or 2 when an argument or a file does not fit.
 
 import argparse
 import os
-import pickle
 import re
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import PickleError, Unpickler, UnpicklingError
 
 import numpy as np
 import torch
@@ -33,16 +33,7 @@ from inet_d2.modeling.backbone.vgg import DEPTHS
 
 LAYOUTS = ("c4", "fpn")
 # What pickle and torch raise for files that are cut off or are none of theirs.
-UNREADABLE = (
-    AttributeError,
-    EOFError,
-    ImportError,
-    LookupError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-    pickle.PickleError,
-)
+UNREADABLE = (AttributeError, EOFError, ImportError, LookupError, RuntimeError, TypeError, ValueError, PickleError)
 OUTSIDE = "no part of our detectors"
 # torchvision's vgg16.features: the index of every convolution, in order, when ReLUs and poolings count too.
 VGG_INDICES = (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28)
@@ -74,7 +65,7 @@ class Conversion:
     unused: dict[str, str]
 
 
-class ArrayUnpickler(pickle.Unpickler):
+class ArrayUnpickler(Unpickler):
     """Reads pickled numpy arrays and nothing that could run code."""
 
     ALLOWED = frozenset({"_reconstruct", "scalar", "ndarray", "dtype", "_frombuffer"})
@@ -85,7 +76,7 @@ class ArrayUnpickler(pickle.Unpickler):
             return super().find_class(module, name)
         if (module, name) in (("collections", "OrderedDict"), ("_codecs", "encode")):
             return super().find_class(module, name)
-        raise pickle.UnpicklingError(f"it contains {module}.{name}")
+        raise UnpicklingError(f"it contains {module}.{name}")
 
 
 def read_file(path: Path) -> tuple[dict[str, Tensor], str]:
@@ -110,7 +101,7 @@ def read_file(path: Path) -> tuple[dict[str, Tensor], str]:
             else:
                 content = torch.load(file, map_location="cpu", weights_only=True)
     except UNREADABLE as error:
-        reason = str(error).splitlines()[0] if isinstance(error, pickle.PickleError) else type(error).__name__
+        reason = str(error).splitlines()[0] if isinstance(error, PickleError) else type(error).__name__
         raise ValueError(f"{path}: expected named arrays, found a file that cannot be read ({reason:.120})") from error
     author = content.get("__author__", "") if isinstance(content, dict) else ""
     for key in ("model", "state_dict", "blobs"):

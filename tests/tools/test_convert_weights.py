@@ -45,15 +45,6 @@ def write_pkl(tmp_path):
     return write
 
 
-@pytest.fixture
-def _resnet(tool):
-    """Skip where the engine has no ResNet."""
-    try:
-        tool("convert_weights").model_shapes(R50_C4)
-    except NotImplementedError as error:
-        pytest.skip(str(error))
-
-
 def published(builder):
     """A model of torchvision without memory for its weights, and its entries as tensors that take none either."""
     with torch.device("meta"):
@@ -100,7 +91,6 @@ def test_vgg16_has_the_features_of_torchvisions(convert):
     torch.testing.assert_close(ours(noise(48, 64))["conv5_3"], expected, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.usefixtures("_resnet")
 @torch.no_grad()
 def test_resnet_has_the_features_of_torchvisions(convert, tmp_path):
     theirs = randomize(published(torchvision.models.resnet50)[0])
@@ -151,7 +141,6 @@ def test_shapes_that_do_not_fit_are_left_out_and_named(convert):
     assert "roi_heads.box_head.fc2.weight" in listed(lines, "Not filled in INet")
 
 
-@pytest.mark.usefixtures("_resnet")
 @pytest.mark.parametrize(
     ("options", "last_stage", "stem"),
     [
