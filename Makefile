@@ -29,7 +29,7 @@ test: $(READY)
 .PHONY: parity
 parity: $(READY)
 	INET_D2_PARITY_A="$${INET_D2_PARITY_A:-$(PYTHON):$(CURDIR)/d2lite}" \
-	INET_D2_PARITY_B="$${INET_D2_PARITY_B:-$(PYTHON):$(PYTHONPATH)}" $(PYTHON) -m pytest -rs tests/parity
+	INET_D2_PARITY_B="$${INET_D2_PARITY_B:-$(PYTHON):$(PYTHONPATH)}" $(PYTHON) -m pytest tests/parity
 
 lint: $(READY)
 	$(PYTHON) -m ruff check .

@@ -101,7 +101,7 @@ def read_file(path: Path) -> tuple[dict[str, Tensor], str]:
             else:
                 content = torch.load(file, map_location="cpu", weights_only=True)
     except UNREADABLE as error:
-        reason = str(error).splitlines()[0] if isinstance(error, PickleError) else type(error).__name__
+        reason = str(error).partition("\n")[0] if isinstance(error, PickleError) else type(error).__name__
         raise ValueError(f"{path}: expected named arrays, found a file that cannot be read ({reason:.120})") from error
     author = content.get("__author__", "") if isinstance(content, dict) else ""
     for key in ("model", "state_dict", "blobs"):
