@@ -1,3 +1,4 @@
+import contextlib
 import json
 import logging
 import sys
@@ -63,7 +64,9 @@ def test_two_processes(tmp_path, monkeypatch):
 
     monkeypatch.setattr(torch.multiprocessing, "spawn", fork)
     monkeypatch.setattr(torch.multiprocessing, "start_processes", fork)
-    launch(two_process_job, 2, dist_url="auto", args=(tmp_path,))
+    # Now and then torch aborts a process while it closes its group, after the work is done.
+    with contextlib.suppress(torch.multiprocessing.ProcessExitedException):
+        launch(two_process_job, 2, dist_url="auto", args=(tmp_path,))
     assert (tmp_path / "0").read_text() == "[2, [0, 1], True]"
     assert (tmp_path / "1").read_text() == "[2, [], True]"
     assert (comm.get_world_size(), comm.get_rank(), comm.gather(1), comm.all_gather(2)) == (1, 0, [1], [2])
