@@ -31,6 +31,19 @@ def _add_backbone_config(cfg: CN) -> None:
     cfg.MODEL.VGG.NORM = ""
     # Stride of conv5_3 in pixels: 16 (paper) or 8 (the fourth pooling is left out). Ours.
     cfg.MODEL.VGG.STRIDE = 16
+    # Swin Transformer of "build_swin_fpn_backbone" (Liu et al. 2021); the defaults are Swin-T. MODEL.FPN.IN_FEATURES
+    # names its stages "p0" (stride 4) to "p3" (stride 32).
+    cfg.MODEL.SWIN = CN()
+    # Channels of the first stage; each further stage has twice those before.
+    cfg.MODEL.SWIN.EMBED_DIM = 96
+    # Blocks of each stage.
+    cfg.MODEL.SWIN.DEPTHS = (2, 2, 6, 2)
+    # Attention heads of each stage.
+    cfg.MODEL.SWIN.NUM_HEADS = (3, 6, 12, 24)
+    # Side of the attention windows, in patches.
+    cfg.MODEL.SWIN.WINDOW_SIZE = 7
+    # Stochastic depth of the last block, in [0, 1); more than 0 needs the package timm.
+    cfg.MODEL.SWIN.DROP_PATH_RATE = 0.0
     # Keep every batch norm of the model in evaluation mode while training (its affine weights still learn). Ours.
     cfg.MODEL.HOLD_BATCH_NORM = False
     # Dropout probability after each fully-connected layer of VGG16BoxHead, in [0, 1); Caffe's VGG16 has 0.5.

@@ -1,5 +1,6 @@
 """The network: importing this package registers its parts in Detectron2's registries."""
 
+from inet_d2.modeling.backbone.swin_fpn import build_swin_fpn_backbone
 from inet_d2.modeling.backbone.vgg import VGG16, build_vgg16_backbone
 from inet_d2.modeling.identity_terms import IDENTITY_TERM_REGISTRY, IdentityTerm
 from inet_d2.modeling.meta_arch.crop_reid import CropReID
@@ -19,5 +20,6 @@ __all__ = [
     "INetRes5ROIHeads",
     "IdentityBranch",
     "IdentityTerm",
+    "build_swin_fpn_backbone",
     "build_vgg16_backbone",
 ]
