@@ -16,6 +16,9 @@ def add_inet_config(cfg: CN) -> None:
     Args:
         cfg: an unfrozen configuration with Detectron2's defaults.
     """
+    # Modules of yours to import before anything is built, so that they can register their parts. A module's
+    # function add_config(cfg), if it has one, adds keys, which may then stand in the same file.
+    cfg.EXTENSIONS = ()
     _add_backbone_config(cfg)
     _add_reid_config(cfg)
     _add_crop_config(cfg)

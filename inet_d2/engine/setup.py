@@ -1,10 +1,14 @@
 """From command-line arguments to a frozen configuration and open logs."""
 
 import argparse
+import importlib
 import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import detectron2
 import torch
+import yaml
 from detectron2.config import CfgNode, get_cfg
 from detectron2.engine import default_setup
 from detectron2.utils import comm
@@ -15,8 +19,8 @@ from inet_d2.config import add_inet_config
 logger = logging.getLogger(__name__)
 
 
-def load_config(config_file: str, opts: list[str] | tuple[str, ...] = ()) -> CfgNode:
-    """Read a configuration.
+def load_config(config_file: str, opts: Sequence[str] = ()) -> CfgNode:
+    """Read a configuration, and import the modules that its EXTENSIONS names.
 
     Args:
         config_file: path of a yaml file; "" for the defaults.
@@ -27,24 +31,41 @@ def load_config(config_file: str, opts: list[str] | tuple[str, ...] = ()) -> Cfg
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: a key that does not exist, a value of the wrong type, or a KEY without a VALUE.
+        ValueError: a key that does not exist, a value of the wrong type, a KEY without a VALUE, a file that is no
+            yaml, or a module in EXTENSIONS that cannot be imported.
     """
-    cfg = get_cfg()
+    cfg, opts = get_cfg(), list(opts)
     add_inet_config(cfg)
+    _add_extensions(cfg, config_file, opts)
     if config_file:
-        try:
+        with _explained(config_file):
             cfg.merge_from_file(config_file)
-        except (OSError, AssertionError) as error:
-            raise FileNotFoundError(f"{config_file}: cannot read this configuration file ({error}).") from error
-        except (KeyError, ValueError) as error:
-            raise ValueError(_explain(config_file, error)) from error
-    try:
-        cfg.merge_from_list(list(opts))
-    except (AssertionError, KeyError, ValueError) as error:
-        raise ValueError(_explain("command line", error)) from error
+    with _explained("command line"):
+        cfg.merge_from_list(opts)
     if cfg.MODEL.DEVICE.startswith("cuda") and not torch.cuda.is_available():
         cfg.MODEL.DEVICE = "cpu"
     return cfg
+
+
+def _add_extensions(cfg: CfgNode, config_file: str, opts: list[str]) -> None:
+    """Import what EXTENSIONS will name once file and options are merged, which needs the keys added here."""
+    names = CfgNode({"EXTENSIONS": cfg.EXTENSIONS})
+    if config_file:
+        with _explained(config_file):
+            content = CfgNode.load_yaml_with_base(config_file, allow_unsafe=True)
+            names.merge_from_other_cfg(CfgNode({key: content[key] for key in names if key in content}))
+    with _explained("command line"):
+        pairs = zip(opts[::2], opts[1::2], strict=False)
+        names.merge_from_list([word for pair in pairs if pair[0] in names for word in pair])
+    for name in names.EXTENSIONS:
+        try:
+            module = importlib.import_module(name)
+        except ImportError as error:
+            raise ValueError(
+                f"EXTENSIONS: cannot import {name} ({error}); put its folder on PYTHONPATH, or install it."
+            ) from error
+        if hasattr(module, "add_config"):
+            module.add_config(cfg)
 
 
 def setup(args: argparse.Namespace) -> CfgNode:
@@ -67,9 +88,16 @@ def setup(args: argparse.Namespace) -> CfgNode:
     return cfg
 
 
-def _explain(source: str, error: Exception) -> str:
-    reason = error.args[0] if error.args else error
-    return (
-        f"{source}: {reason}. The keys are those of Detectron2 (detectron2/config/defaults.py) and of inet_d2 "
-        "(inet_d2/config.py), each with the type of its default."
-    )
+@contextmanager
+def _explained(source: str) -> Iterator[None]:
+    """Turn what the yaml reader and yacs raise into errors that name the source and say what fits."""
+    try:
+        yield
+    except OSError as error:
+        raise FileNotFoundError(f"{source}: cannot read this configuration file ({error}).") from error
+    except (AssertionError, AttributeError, KeyError, TypeError, ValueError, yaml.YAMLError) as error:
+        reason = error.args[0] if error.args else error
+        raise ValueError(
+            f"{source}: {reason}. The keys are those of Detectron2 (detectron2/config/defaults.py) and of inet_d2 "
+            "(inet_d2/config.py), each with the type of its default."
+        ) from error

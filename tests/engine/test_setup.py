@@ -37,6 +37,48 @@ def test_an_unknown_key_in_a_file_is_refused(tmp_path):
         load_config(str(path))
 
 
+@pytest.mark.parametrize("text", ["MODEL: [", "", "MODEL"])
+def test_a_file_that_is_no_mapping_is_refused(tmp_path, text):
+    (tmp_path / "broken.yaml").write_text(text)
+    with pytest.raises(ValueError, match=r"broken\.yaml: "):
+        load_config(str(tmp_path / "broken.yaml"))
+
+
+@pytest.fixture
+def extension(tmp_path, monkeypatch):
+    """A module of the user's, with a key of its own, and a file that names it."""
+    (tmp_path / "module_with_a_key.py").write_text("def add_config(cfg):\n    cfg.MODEL.MINE = 3\n")
+    (tmp_path / "mine.yaml").write_text('VERSION: 2\nEXTENSIONS: ["module_with_a_key"]\nMODEL:\n  MINE: 5\n')
+    monkeypatch.syspath_prepend(str(tmp_path))
+    return tmp_path
+
+
+def test_an_extension_adds_keys_that_the_same_file_sets(extension):
+    # Twice: the module is imported once, its keys are needed by every configuration.
+    for _ in range(2):
+        cfg = load_config(str(extension / "mine.yaml"), ["SOLVER.MAX_ITER", "7"])
+        assert (cfg.MODEL.MINE, cfg.EXTENSIONS, cfg.SOLVER.MAX_ITER) == (5, ("module_with_a_key",), 7)
+    assert "MINE" not in load_config("").MODEL
+
+
+def test_an_extension_can_come_from_the_command_line_or_a_base(extension):
+    assert load_config("", ["EXTENSIONS", "('module_with_a_key',)", "MODEL.MINE", "6"]).MODEL.MINE == 6
+    (extension / "over.yaml").write_text('_BASE_: "mine.yaml"\nMODEL:\n  MINE: 8\n')
+    assert load_config(str(extension / "over.yaml")).MODEL.MINE == 8
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("('no_such_module',)", "EXTENSIONS: cannot import no_such_module .*; put its folder on PYTHONPATH"),
+        ("no_such_module", "command line: .*EXTENSIONS"),
+    ],
+)
+def test_an_extension_that_cannot_be_imported_is_named(value, message):
+    with pytest.raises(ValueError, match=message):
+        load_config("", ["EXTENSIONS", value])
+
+
 def test_a_missing_file_is_refused():
     with pytest.raises(FileNotFoundError, match=r"configs/none\.yaml: cannot read this configuration file"):
         load_config("configs/none.yaml")
