@@ -60,7 +60,9 @@ def main(args: argparse.Namespace) -> None:
     """Run one process; input that cannot be used ends it with code 2 and one sentence."""
     try:
         run = prepare(args)
-    except (OSError, ValueError) as error:
+    except (NotImplementedError, OSError, ValueError) as error:  # the first: a part that the engine lacks
+        if not str(error):
+            raise
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
     run()

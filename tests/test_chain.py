@@ -152,6 +152,16 @@ def test_errors_of_the_user_end_the_run_with_one_sentence(train_net, tmp_path, o
     assert not list(tmp_path.glob("*.pth"))
 
 
+@pytest.mark.parametrize(("words", "shown"), [("'Mask R-CNN is no part of this engine'", True), ("", False)])
+def test_what_the_engine_lacks_is_one_sentence_if_it_has_words(train_net, tmp_path, monkeypatch, words, shown, capsys):
+    name = f"lacking_{shown}"
+    (tmp_path / f"{name}.py").write_text(f"def add_config(cfg):\n    raise NotImplementedError({words})\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(SystemExit if shown else NotImplementedError):
+        train_net("EXTENSIONS", f"('{name}',)")
+    assert ("error: Mask R-CNN is no part of this engine" in capsys.readouterr().err) == shown
+
+
 @pytest.mark.parametrize(
     "script",
     ["demo/run_demo.py", "demo/search_demo.py", "tools/colour_baseline.py", "tools/score_search.py",

@@ -1,6 +1,7 @@
 """Do these weights fit this model? Asked before any work starts, since Detectron2's checkpointer only warns."""
 
 import logging
+import os
 import pickle
 from collections.abc import Iterable
 
@@ -20,18 +21,25 @@ def check_weights(model: nn.Module, path: str, *, complete: bool) -> None:
 
     Args:
         model: the model that is about to load it.
-        path: MODEL.WEIGHTS; "" is accepted. Files other than ``.pth`` are left to the checkpointer's own matching.
+        path: MODEL.WEIGHTS, a path or an address that the engine can fetch; "" is accepted. Content other than
+            ``.pth`` is left to the checkpointer's own matching.
         complete: every parameter of the model must be in the file (evaluation, search), not only some (training).
 
     Raises:
-        FileNotFoundError: there is no such file.
+        FileNotFoundError: there is no such file, or the engine does not know such addresses.
+        OSError: an address could not be fetched.
         ValueError: the file is no checkpoint, a shape differs, no name matches, or, with ``complete``, a parameter is
             missing; the message names the first few and the remedy.
     """
-    if not path or not path.endswith(".pth"):
+    if not path:
         return
-    if not PathManager.isfile(path):
-        raise FileNotFoundError(f"MODEL.WEIGHTS: no file {path}; give the path of a checkpoint (model_final.pth).")
+    if not os.path.isfile(PathManager.get_local_path(path.partition("?")[0])):
+        remedy = "give the path of a checkpoint (model_final.pth)"
+        if "://" in path:
+            remedy = "this engine cannot fetch it: download the file and give it to tools/convert_weights.py"
+        raise FileNotFoundError(f"MODEL.WEIGHTS: no file {path}; {remedy}.")
+    if not path.endswith(".pth"):
+        return
     found = _read_state_dict(path)
     expected = {name: value for name, value in model.state_dict().items() if not name.startswith(TRAINING_ONLY)}
     common = expected.keys() & found.keys()

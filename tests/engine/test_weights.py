@@ -56,9 +56,20 @@ def test_the_state_of_the_identity_losses_may_differ(tmp_path):
     check_weights(build(7), path, complete=True)
 
 
-def test_a_missing_file_is_refused(model, tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"MODEL\.WEIGHTS: no file .*none\.pth"):
-        check_weights(model, str(tmp_path / "none.pth"), complete=False)
+@pytest.mark.parametrize("name", ["none.pth", "none.pkl", "none.pth?matching_heuristics=True"])
+def test_a_missing_file_is_refused(model, tmp_path, name):
+    with pytest.raises(FileNotFoundError, match=r"MODEL\.WEIGHTS: no file .*none\..*; give the path of a checkpoint"):
+        check_weights(model, str(tmp_path / name), complete=False)
+
+
+def test_a_file_that_the_checkpointer_matches_by_itself_passes(model, tmp_path):
+    path = save(tmp_path / "a.pth", {"model": {"weight": torch.zeros(3, 2)}})
+    check_weights(model, f"{path}?matching_heuristics=True", complete=False)
+
+
+def test_an_address_that_no_engine_knows_is_refused(model):
+    with pytest.raises(FileNotFoundError, match=r"no file nowhere://a\.pkl; this engine cannot fetch it: download"):
+        check_weights(model, "nowhere://a.pkl", complete=False)
 
 
 @pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"PK\x03\x04 cut off"])
