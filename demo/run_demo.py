@@ -13,6 +13,8 @@ import sys
 import time
 from pathlib import Path
 
+from inet_d2.files import written_aside
+
 ROOT = Path(__file__).resolve().parent.parent
 SCENES_SEED = 2026
 
@@ -110,10 +112,8 @@ class Demo:
             "untrained_gt_boxes": read_json(self.output / "untrained" / "results.json")["search"],
             "mean_colour_gt_boxes": read_json(self.output / "mean_colour" / "results.json")["search"]["50"],
         }
-        path = self.output / "results.json"
-        aside = path.with_suffix(".tmp")
-        aside.write_text(json.dumps(results, indent=2) + "\n")
-        aside.replace(path)
+        with written_aside(self.output / "results.json") as aside:
+            aside.write_text(json.dumps(results, indent=2) + "\n")
         return results
 
     def _train_net(self, stage: str, folder: Path, *opts: object) -> None:

@@ -19,6 +19,7 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from inet_d2.data import SearchDatasetMapper
 from inet_d2.engine import check_weights, load_config
+from inet_d2.files import written_aside
 from inet_d2.search import GalleryIndex, RankedMatches, embed_query, index_images, list_images
 from inet_d2.visualization import DrawnMatch, draw_search_result
 
@@ -229,9 +230,8 @@ def save_picture(matches: RankedMatches, args: argparse.Namespace, output: Path)
     ]
     picture = draw_search_result(read_image(str(args.query), "RGB"), args.box, drawn, query_name=args.query.name)
     output.parent.mkdir(parents=True, exist_ok=True)
-    aside = output.with_name(f".{os.getpid()}.{output.name}")
-    Image.fromarray(picture).save(aside)
-    os.replace(aside, output)
+    with written_aside(output) as aside:
+        Image.fromarray(picture).save(aside)
 
 
 if __name__ == "__main__":

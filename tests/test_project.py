@@ -17,6 +17,7 @@ CONFIGS = sorted((ROOT / "configs").rglob("*.yaml"))
 LEVELS = {
     "inet_d2.scenes": 0,
     "inet_d2.config": 0,
+    "inet_d2.files": 0,
     "inet_d2.data.pids": 0,
     "inet_d2.data.datasets": 1,
     "inet_d2.modeling.losses": 1,

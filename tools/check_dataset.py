@@ -26,6 +26,7 @@ from inet_d2.data.datasets import dataset_root, gallery_sizes_of, load_annotatio
 from inet_d2.data.datasets.cuhk_sysu import GALLERY_SIZES
 from inet_d2.data.datasets.frames import read_frame_sizes
 from inet_d2.data.pids import is_labelled
+from inet_d2.files import written_aside
 
 PUBLISHED = {
     "cuhk_sysu": {
@@ -156,9 +157,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         counts, problems = check(options.dataset, decode=options.decode)
         if options.json:
-            aside = options.json.with_name(f".{options.json.name}.{os.getpid()}.tmp")
-            aside.write_text(json.dumps(counts, indent=2) + "\n")
-            os.replace(aside, options.json)
+            with written_aside(options.json) as aside:
+                aside.write_text(json.dumps(counts, indent=2) + "\n")
     except (ValueError, OSError) as error:
         print(f"check_dataset: {error}", file=sys.stderr)
         return 2

@@ -15,7 +15,6 @@ train_net.py. Exit status: 0, or 2 when an argument or a file does not fit.
 """
 
 import argparse
-import os
 import re
 import sys
 from collections.abc import Callable, Sequence
@@ -29,6 +28,7 @@ from detectron2.modeling import build_model
 from torch import Tensor
 
 from inet_d2.engine import load_config
+from inet_d2.files import written_aside
 from inet_d2.modeling.backbone.vgg import DEPTHS
 
 LAYOUTS = ("c4", "fpn")
@@ -226,16 +226,6 @@ def fit(entries: dict[str, Tensor], conversion: Conversion, shapes: dict[str, tu
             conversion.unused[source] = f"it is {shape}, and the model {has}"
 
 
-def save(weights: dict[str, Tensor], path: Path) -> None:
-    """Write a checkpoint aside, then rename it."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        torch.save({"model": weights}, aside)
-        os.replace(aside, path)
-    finally:
-        aside.unlink(missing_ok=True)
-
-
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -270,7 +260,8 @@ def run(options: argparse.Namespace) -> None:
         name, reason = next(iter(conversion.unused.items()))
         raise ValueError(f"{options.input}: nothing fits {options.config_file}, for example {name}: {reason}")
     weights = rename(entries, conversion)
-    save(weights, options.output)
+    with written_aside(options.output) as aside:
+        torch.save({"model": weights}, aside)
     print(f"{options.output}: {len(conversion.names)} of the {len(entries)} entries of {options.input}")
     print_names("Not used", [f"{name}: {reason}" for name, reason in sorted(conversion.unused.items())])
     if shapes:

@@ -30,10 +30,13 @@ from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
 
+import numpy as np
 import yaml
 
 from inet_d2.engine.reproduction import PREDICTIONS, Reproduction, Step
 from inet_d2.evaluation.paper_table import format_paper_table
+from inet_d2.files import written_aside
+from inet_d2.visualization import draw_gallery_curves
 
 ROOT = Path(__file__).resolve().parent.parent
 TABLES = Path(__file__).with_name("paper_tables.yaml")
@@ -157,8 +160,21 @@ class Runner:
         self._call(
             "tools/score_search.py", "--dataset", "cuhk_sysu_test", "--gallery-size", *self.plan.scale["galleries"],
             "--predictions", *files, "--json", self.output / "galleries.json",
-            "--plot", self.output / f"{self.options.table}.png",
         )  # fmt: skip
+        if not self.options.dry_run:
+            self._draw_galleries(files[0])
+
+    def _draw_galleries(self, predictions: Path) -> None:
+        with np.load(predictions) as file:
+            num_images = len(file["gallery_names"])
+        sizes = [num_images if size == "all" else size for size in self.plan.scale["galleries"]]
+        curves = {
+            row.name: {size: list(figures.values()) for size, figures in zip(sizes, row.ours, strict=True) if figures}
+            for row in self.plan.rows()
+        }
+        figure = draw_gallery_curves({"mAP": curves})
+        with written_aside(self.output / f"{self.options.table}.png") as aside:
+            figure.savefig(aside, dpi=150)
 
     def write_table(self) -> str:
         """Write the table, as far as there are figures, as Markdown and JSON; the Markdown is returned."""
@@ -182,8 +198,9 @@ class Runner:
             "rows": [asdict(row) for row in rows],
         }
         text = "\n\n".join(paragraphs) + "\n"
-        write_aside(self.output / f"{self.options.table}.json", json.dumps(content, indent=2) + "\n")
-        write_aside(self.output / f"{self.options.table}.md", text)
+        for suffix, words in ((".json", json.dumps(content, indent=2) + "\n"), (".md", text)):
+            with written_aside(self.output / (self.options.table + suffix)) as aside:
+                aside.write_text(words)
         return text
 
 
@@ -192,16 +209,6 @@ def remaining(steps: Sequence[Step], times: dict[str, list[float]]) -> timedelta
     mean = {kind: statistics.fmean(values) for kind, values in times.items()}
     overall = statistics.fmean(mean.values())
     return timedelta(seconds=round(sum(mean.get(step.kind, overall) for step in steps)))
-
-
-def write_aside(path: Path, text: str) -> None:
-    """Write a file aside, then rename it."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        aside.write_text(text)
-        os.replace(aside, path)
-    finally:
-        aside.unlink(missing_ok=True)
 
 
 def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:

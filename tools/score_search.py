@@ -14,17 +14,22 @@ Exit status: 0, or 2 when an argument or a file does not fit.
 import argparse
 import json
 import logging
-import os
 import sys
 from collections.abc import Sequence
+from itertools import takewhile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from inet_d2.data.datasets.cuhk_sysu import SUBSETS
 from inet_d2.evaluation import ContextPredictions, SearchPredictions, load_scoring_data, score_predictions
 from inet_d2.evaluation.gallery_walk import RULES
 from inet_d2.evaluation.scoring import FULL_GALLERY
 from inet_d2.evaluation.search_metric import AP_KINDS
+from inet_d2.files import written_aside
+from inet_d2.visualization import draw_gallery_curves
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 METRICS = ("mAP", "top1", "top5", "top10")
 
@@ -114,42 +119,36 @@ def format_scores(scores: dict[str, Any]) -> str:
     return "\n".join([*lines, f"detection: {detection}"])
 
 
-def write_json(path: Path, content: Any) -> None:
-    """Write a JSON file aside, then rename it."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        aside.write_text(json.dumps(content, indent=2) + "\n")
-        os.replace(aside, path)
-    finally:
-        aside.unlink(missing_ok=True)
+def draw_plot(results: dict[str, dict[str, Any]], num_images: int) -> "Figure":
+    """MAP and top-1 against gallery size, one line per file."""
+    names = distinct_parts([Path(file_name) for file_name in results])
+    panels: dict[str, dict[str, dict[int, list[float]]]] = {}
+    for title, metric in (("mAP", "mAP"), ("top-1", "top1")):
+        panels[title] = {
+            name: {
+                num_images if gallery == FULL_GALLERY else int(gallery): [figures[metric]]
+                for gallery, figures in scores["search"].items()
+                if gallery not in SUBSETS
+            }
+            for name, scores in zip(names, results.values(), strict=True)
+        }
+    return draw_gallery_curves(panels)
 
 
-def draw_plot(path: Path, results: dict[str, dict[str, Any]], num_images: int) -> None:
-    """Draw mAP and top-1 against gallery size, one line per file."""
-    try:
-        import matplotlib as mpl
+def distinct_parts(paths: Sequence[Path]) -> list[str]:
+    """What tells different paths apart: each without the folders and the ending that it has in common with all others.
 
-        mpl.use("Agg")
-        from matplotlib import pyplot as plt
-    except ImportError as error:
-        raise ValueError("--plot: expected matplotlib, found none; install it: pip install matplotlib") from error
-    figure, axes = plt.subplots(1, 2, figsize=(10, 4), constrained_layout=True)
-    for panel, (metric, title) in zip(axes, (("mAP", "mAP"), ("top1", "top-1")), strict=True):
-        for file_name, scores in results.items():
-            figures = {g: f for g, f in scores["search"].items() if g not in SUBSETS}
-            sizes = [num_images if gallery == FULL_GALLERY else int(gallery) for gallery in figures]
-            points = sorted(zip(sizes, [f[metric] for f in figures.values()], strict=True))
-            panel.plot(*zip(*points, strict=True), marker="o", label=file_name)
-        panel.set(xscale="log", xlabel="gallery size (images)", ylabel=f"{title} (%)", title=title)
-        panel.grid(visible=True, alpha=0.3)
-    axes[0].legend()
-    aside = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix or '.png'}")
-    try:
-        figure.savefig(aside, dpi=150)
-        os.replace(aside, path)
-    finally:
-        plt.close(figure)
-        aside.unlink(missing_ok=True)
+    A path of which nothing would be left is whole.
+    """
+    parts = [path.absolute().parts for path in paths]
+    start = _shared(parts)
+    end = _shared([names[start:][::-1] for names in parts])
+    return ["/".join(names[start : len(names) - end]) or str(path) for names, path in zip(parts, paths, strict=True)]
+
+
+def _shared(parts: Sequence[Sequence[str]]) -> int:
+    """How many items, from the first, are the same in all."""
+    return sum(1 for _ in takewhile(lambda items: len(set(items)) == 1, zip(*parts, strict=False)))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -164,10 +163,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for file_name, scores in results.items():
             print(f"{file_name}\n{format_scores(scores)}")
         if options.json:
-            write_json(options.json, results if len(results) > 1 else next(iter(results.values())))
+            content = results if len(results) > 1 else next(iter(results.values()))
+            with written_aside(options.json) as aside:
+                aside.write_text(json.dumps(content, indent=2) + "\n")
         if options.plot:
-            num_images = len(SearchPredictions.load(options.predictions[0]).gallery_names)
-            draw_plot(options.plot, results, num_images)
+            figure = draw_plot(results, len(SearchPredictions.load(options.predictions[0]).gallery_names))
+            with written_aside(options.plot) as aside:
+                figure.savefig(aside, dpi=150)
     except (ValueError, OSError) as error:
         print(f"score_search: {error}", file=sys.stderr)
         return 2

@@ -17,6 +17,7 @@ from inet_d2.data.build import build_search_test_loader, build_train_loader
 from inet_d2.engine.row_sparse import RowSparseAdamW, RowSparseSGD
 from inet_d2.engine.weights import check_weights
 from inet_d2.evaluation import PersonSearchEvaluator, format_results
+from inet_d2.files import written_aside
 
 logger = logging.getLogger(__name__)
 
@@ -107,10 +108,8 @@ class INetTrainer(DefaultTrainer):
             by_name = results if len(cfg.DATASETS.TEST) > 1 else dict.fromkeys(cfg.DATASETS.TEST, results)
             for name, figures in by_name.items():
                 logger.info("figures of %s:\n%s", name, format_results(figures))
-            path = os.path.join(cfg.OUTPUT_DIR, "results.json")
-            with open(f"{path}.tmp", "w") as file:
-                json.dump(results, file, indent=2)
-            os.replace(f"{path}.tmp", path)
+            with written_aside(os.path.join(cfg.OUTPUT_DIR, "results.json")) as aside:
+                aside.write_text(json.dumps(results, indent=2) + "\n")
         return results
 
     def resume_or_load(self, resume: bool = True) -> None:

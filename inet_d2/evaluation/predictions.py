@@ -4,13 +4,14 @@ Shapes: G images, N detections over all images, Q queries, S context people over
     size.
 """
 
-import os
 import zipfile
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
+
+from inet_d2.files import written_aside
 
 _Arrays = TypeVar("_Arrays", bound="_SavedArrays")
 
@@ -62,14 +63,8 @@ class _SavedArrays:
         Args:
             path: where; its folder must exist.
         """
-        path = Path(path)
-        aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        try:
-            with aside.open("wb") as stream:
-                np.savez(stream, **{f.name: getattr(self, f.name) for f in fields(self)})  # type: ignore[arg-type]
-            os.replace(aside, path)
-        finally:
-            aside.unlink(missing_ok=True)
+        with written_aside(path) as aside, aside.open("wb") as stream:
+            np.savez(stream, **{f.name: getattr(self, f.name) for f in fields(self)})  # type: ignore[arg-type]
 
     def _expect_shape(self, name: str, expected: tuple[int | None, ...], meaning: str) -> None:
         shape = getattr(self, name).shape

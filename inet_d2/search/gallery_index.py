@@ -7,10 +7,11 @@ import os
 import zipfile
 from collections.abc import Collection
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+
+from inet_d2.files import written_aside
 
 FIELDS = (
     "gallery_names",
@@ -142,22 +143,16 @@ class GalleryIndex:
                 file, without the queries and with ``source``.
         """
         _, boxes, scores, embeddings = self._arrays()
-        path = Path(path)
-        aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        try:
-            with aside.open("wb") as file:
-                np.savez(
-                    file,
-                    gallery_names=np.array(list(self._images), dtype=str),
-                    gallery_counts=self._counts(),
-                    gallery_boxes=boxes,
-                    gallery_scores=scores,
-                    gallery_embeddings=embeddings,
-                    source=np.array(self.source),
-                )
-            os.replace(aside, path)
-        finally:
-            aside.unlink(missing_ok=True)
+        with written_aside(path) as aside, aside.open("wb") as file:
+            np.savez(
+                file,
+                gallery_names=np.array(list(self._images), dtype=str),
+                gallery_counts=self._counts(),
+                gallery_boxes=boxes,
+                gallery_scores=scores,
+                gallery_embeddings=embeddings,
+                source=np.array(self.source),
+            )
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> "GalleryIndex":

@@ -41,12 +41,15 @@ results = {"search": {"mAP": mAP, "top1": mAP + 1}, "detection": {"AP": 90.0, "r
 SCORE = """
 import json, sys
 from pathlib import Path
+import numpy as np
 words = sys.argv[1:]
 sizes = words[words.index("--gallery-size") + 1 : words.index("--predictions")]
 files = words[words.index("--predictions") + 1 : words.index("--json")]
 scores = {file: {"search": {s: {"mAP": 10.0 * n} for n, s in enumerate(sizes)}} for file in files}
 Path(words[words.index("--json") + 1]).write_text(json.dumps(scores))
-Path(words[words.index("--plot") + 1]).write_text("")
+for file in files:
+    Path(file).parent.mkdir(parents=True)
+    np.savez(file, gallery_names=["scene"] * 170)
 """
 
 

@@ -1,6 +1,7 @@
 import json
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -98,10 +99,22 @@ def test_plot_of_several_files(score, path, predictions, tmp_path):
     assert not [p for p in tmp_path.iterdir() if ".tmp" in p.name]
 
 
+def test_lines_of_a_plot_have_short_names(tool):
+    names = tool("score_search").distinct_parts
+    runs = [Path(f"/out/{run}/seed1/inference/p.npz") for run in ("inet", "oim")]
+    assert names(runs) == ["inet", "oim"]
+    assert names([*runs, Path("/out/oim/seed2/inference/p.npz")]) == ["inet/seed1", "oim/seed1", "oim/seed2"]
+    assert names([Path("a.npz"), Path("b.npz")]) == ["a.npz", "b.npz"]
+    assert names([Path("/out/p.npz"), Path("/out/old/p.npz")]) == ["/out/p.npz", "old"]
+    assert names(runs[:1]) == ["/out/inet/seed1/inference/p.npz"]
+
+
 def test_plot_without_matplotlib(score, path, tmp_path, monkeypatch, capsys):
-    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     assert score(path, "--gallery-size", "50", "--plot", tmp_path / "plot.png") == 2
-    assert "--plot: expected matplotlib, found none; install it" in capsys.readouterr().err
+    assert "score_search: a plot of gallery sizes needs matplotlib, and there is none; install it" in one_sentence(
+        capsys
+    )
 
 
 def one_sentence(capsys):
