@@ -120,7 +120,7 @@ def format_scores(scores: dict[str, Any]) -> str:
 
 
 def draw_plot(results: dict[str, dict[str, Any]], num_images: int) -> "Figure":
-    """MAP and top-1 against gallery size, one line per file."""
+    """Draw mAP and top-1 against gallery size, one line per file."""
     names = distinct_parts([Path(file_name) for file_name in results])
     panels: dict[str, dict[str, dict[int, list[float]]]] = {}
     for title, metric in (("mAP", "mAP"), ("top-1", "top1")):
@@ -169,7 +169,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.plot:
             figure = draw_plot(results, len(SearchPredictions.load(options.predictions[0]).gallery_names))
             with written_aside(options.plot) as aside:
-                figure.savefig(aside, dpi=150)
+                figure.savefig(aside, dpi=150, format=options.plot.suffix[1:] or "png")
     except (ValueError, OSError) as error:
         print(f"score_search: {error}", file=sys.stderr)
         return 2

@@ -92,7 +92,7 @@ def test_no_frame_is_opened(score, path, tiny_datasets, tmp_path, monkeypatch):
 
 def test_plot_of_several_files(score, path, predictions, tmp_path):
     replace(predictions, gallery_scores=predictions.gallery_scores / 2 + 0.5).save(tmp_path / "q.npz")
-    plot, out = tmp_path / "plot.png", tmp_path / "out.json"
+    plot, out = tmp_path / "plot", tmp_path / "out.json"  # without a suffix it is a .png
     assert score(path, tmp_path / "q.npz", "--gallery-size", "50", "all", "--plot", plot, "--json", out) == 0
     assert plot.read_bytes().startswith(b"\x89PNG")
     assert list(json.loads(out.read_text())) == [str(path), str(tmp_path / "q.npz")]
