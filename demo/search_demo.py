@@ -17,6 +17,7 @@ from torch import nn
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
+from inet_d2.command_line import exit_status
 from inet_d2.data import SearchDatasetMapper
 from inet_d2.engine import check_weights, load_config
 from inet_d2.files import written_aside
@@ -92,12 +93,7 @@ def main(arguments: list[str] | None = None) -> int:
     """
     args = parse_arguments(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
-    try:
-        search(args)
-    except (OSError, ValueError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return exit_status("error", lambda: search(args))
 
 
 def search(args: argparse.Namespace) -> None:

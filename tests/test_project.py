@@ -16,6 +16,7 @@ CONFIGS = sorted((ROOT / "configs").rglob("*.yaml"))
 # A module may import modules of its own level and of lower ones. The longest prefix counts.
 LEVELS = {
     "inet_d2.scenes": 0,
+    "inet_d2.command_line": 0,
     "inet_d2.config": 0,
     "inet_d2.files": 0,
     "inet_d2.data.pids": 0,

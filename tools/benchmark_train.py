@@ -19,7 +19,6 @@ import argparse
 import json
 import os
 import platform
-import re
 import resource
 import statistics
 import subprocess
@@ -37,6 +36,7 @@ from detectron2.utils.events import EventStorage
 from torch import Tensor
 from torch.nn import functional as F
 
+from inet_d2.command_line import exit_status, split_options
 from inet_d2.data.pids import BACKGROUND, UNLABELLED
 from inet_d2.engine import INetTrainer, load_config
 from inet_d2.modeling.feature_dictionary import FeatureDictionary
@@ -259,6 +259,22 @@ def measure_memory(options: argparse.Namespace) -> None:
             print(f"| {name} | {' | '.join(cells)} |", flush=True)
 
 
+def run(options: argparse.Namespace) -> None:
+    """Measure what the options ask for.
+
+    Raises:
+        OSError, ValueError: the configuration does not fit.
+    """
+    if options.of:
+        print(json.dumps(memory_of(options.of, options)))
+        return
+    print(f"{platform.machine()}, {os.cpu_count()} CPUs, {torch.get_num_threads()} threads, ", end="")
+    print(f"torch {torch.__version__}, detectron2 {detectron2.__version__}")
+    if options.task == "train":
+        measure_time(options)
+    measure_memory(options)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the tool."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -272,25 +288,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--people", type=int, default=6, help="in each frame (default 6)")
     parser.add_argument("--identities", type=int, nargs="+", default=[5532, 55320, 1000000], help="the first is 1.000")
     parser.add_argument("--of", help=argparse.SUPPRESS)
-    words = list(sys.argv[1:] if arguments is None else arguments)
-    split = next((i for i, word in enumerate(words) if re.fullmatch(r"[A-Z][A-Z0-9_]*(\.\w+)+", word)), len(words))
-    options = parser.parse_args(words[:split])
-    options.opts = words[split:]
+    words, opts = split_options(sys.argv[1:] if arguments is None else arguments)
+    options = parser.parse_args(words, argparse.Namespace(opts=opts))
     if options.repetitions < 1 or options.people < 2:
         parser.error(f"expected --repetitions >= 1 and --people >= 2, found {options.repetitions} and {options.people}")
-    try:
-        if options.of:
-            print(json.dumps(memory_of(options.of, options)))
-            return 0
-        print(f"{platform.machine()}, {os.cpu_count()} CPUs, {torch.get_num_threads()} threads, ", end="")
-        print(f"torch {torch.__version__}, detectron2 {detectron2.__version__}")
-        if options.task == "train":
-            measure_time(options)
-        measure_memory(options)
-    except (OSError, ValueError) as error:
-        print(f"benchmark: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return exit_status("benchmark", lambda: run(options))
 
 
 if __name__ == "__main__":

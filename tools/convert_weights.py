@@ -27,6 +27,7 @@ import torch
 from detectron2.modeling import build_model
 from torch import Tensor
 
+from inet_d2.command_line import exit_status
 from inet_d2.engine import load_config
 from inet_d2.files import written_aside
 from inet_d2.modeling.backbone.vgg import DEPTHS
@@ -278,12 +279,7 @@ def print_names(title: str, names: list[str]) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the tool."""
     options = parse_arguments(arguments)
-    try:
-        run(options)
-    except (OSError, ValueError) as error:
-        print(f"convert_weights: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return exit_status("convert_weights", lambda: run(options))
 
 
 if __name__ == "__main__":

@@ -18,7 +18,6 @@ import argparse
 import fcntl
 import json
 import os
-import re
 import shlex
 import signal
 import statistics
@@ -33,6 +32,7 @@ from pathlib import Path
 import numpy as np
 import yaml
 
+from inet_d2.command_line import split_options
 from inet_d2.engine.reproduction import PREDICTIONS, Reproduction, Step
 from inet_d2.evaluation.paper_table import format_paper_table
 from inet_d2.files import written_aside
@@ -80,8 +80,9 @@ class Runner:
             RunError: a command failed.
         """
         steps = list(self.plan.steps(resume=self.options.resume))
-        waiting = [step for step in steps if step.state() != "done"]
-        unfinished = [step for step in waiting if step.state() == "unfinished"]
+        states = [step.state() for step in steps]
+        waiting = [step for step, state in zip(steps, states, strict=True) if state != "done"]
+        unfinished = [step for step, state in zip(steps, states, strict=True) if state == "unfinished"]
         if unfinished and not self.options.resume and not self.options.dry_run:
             raise ValueError(
                 f"{unfinished[0].folder}: an unfinished run; add --resume to go on with it, or remove the folder to "
@@ -226,9 +227,9 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--resume", action="store_true", help="go on with unfinished runs")
     parser.add_argument("--output", type=Path, default=Path("output/reproduce"), help="default: output/reproduce")
     parser.add_argument("--dry-run", action="store_true", help="print the commands and run nothing")
-    split = next((i for i, w in enumerate(arguments) if re.fullmatch(r"[A-Z][A-Z0-9_]*(\.\w+)*", w)), len(arguments))
-    options = parser.parse_args(arguments[:split])
-    options.opts, options.seeds = list(arguments[split:]), list(dict.fromkeys(options.seeds))
+    words, opts = split_options(arguments)
+    options = parser.parse_args(words, argparse.Namespace(opts=opts))
+    options.seeds = list(dict.fromkeys(options.seeds))
     if len(options.opts) % 2:
         parser.error(f"KEY VALUE: expected pairs, found {shlex.join(options.opts)}")
     if taken := [key for key in options.opts[::2] if key in RESERVED]:

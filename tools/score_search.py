@@ -20,6 +20,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from inet_d2.command_line import exit_status
 from inet_d2.data.datasets.cuhk_sysu import SUBSETS
 from inet_d2.evaluation import ContextPredictions, SearchPredictions, load_scoring_data, score_predictions
 from inet_d2.evaluation.gallery_walk import RULES
@@ -151,29 +152,33 @@ def _shared(parts: Sequence[Sequence[str]]) -> int:
     return sum(1 for _ in takewhile(lambda items: len(set(items)) == 1, zip(*parts, strict=False)))
 
 
+def run(options: argparse.Namespace) -> None:
+    """Score, print, and write what the options ask for.
+
+    Raises:
+        OSError, ValueError: an argument or a file does not fit.
+    """
+    for path in filter(None, (options.json, options.plot)):
+        if not path.absolute().parent.is_dir():
+            raise ValueError(f"{path}: expected an existing folder, found none; create {path.parent} first")
+    results = score_files(options)
+    for file_name, scores in results.items():
+        print(f"{file_name}\n{format_scores(scores)}")
+    if options.json:
+        content = results if len(results) > 1 else next(iter(results.values()))
+        with written_aside(options.json) as aside:
+            aside.write_text(json.dumps(content, indent=2) + "\n")
+    if options.plot:
+        figure = draw_plot(results, len(SearchPredictions.load(options.predictions[0]).gallery_names))
+        with written_aside(options.plot) as aside:
+            figure.savefig(aside, dpi=150, format=options.plot.suffix[1:] or "png")
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the tool."""
     options = parse_arguments(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    try:
-        for path in filter(None, (options.json, options.plot)):
-            if not path.absolute().parent.is_dir():
-                raise ValueError(f"{path}: expected an existing folder, found none; create {path.parent} first")
-        results = score_files(options)
-        for file_name, scores in results.items():
-            print(f"{file_name}\n{format_scores(scores)}")
-        if options.json:
-            content = results if len(results) > 1 else next(iter(results.values()))
-            with written_aside(options.json) as aside:
-                aside.write_text(json.dumps(content, indent=2) + "\n")
-        if options.plot:
-            figure = draw_plot(results, len(SearchPredictions.load(options.predictions[0]).gallery_names))
-            with written_aside(options.plot) as aside:
-                figure.savefig(aside, dpi=150, format=options.plot.suffix[1:] or "png")
-    except (ValueError, OSError) as error:
-        print(f"score_search: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return exit_status("score_search", lambda: run(options))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from detectron2.config import CfgNode
+import yaml
 
 from inet_d2.engine.setup import load_config
 from inet_d2.evaluation.paper_table import PaperRow
@@ -61,11 +61,12 @@ class Step:
 
     def _other_settings(self) -> list[str]:
         """What differs between the configuration that is asked for and the one that train_net.py left in the folder."""
-        wanted = dict(_leaves(load_config(str(self.config_file), self.options)))
+        wanted = load_config(str(self.config_file), self.options)
         record = self.folder / "config.yaml"
         if not record.exists():
             return []
-        found = dict(_leaves(CfgNode.load_yaml_with_base(str(record))))
+        # Both as a file has them, with lists for tuples.
+        wanted, found = (dict(_leaves(yaml.safe_load(text))) for text in (wanted.dump(), record.read_text()))
         return [
             f"{key} {found[key]} instead of {wanted[key]}"
             for key in wanted
@@ -197,13 +198,9 @@ class Reproduction:
 
 
 def _leaves(node: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Keys and values of a configuration, with lists for tuples as in a file."""
+    """Keys and values of a configuration."""
     for key, value in node.items():
         if isinstance(value, Mapping):
             yield from _leaves(value, f"{prefix}{key}.")
         else:
-            yield f"{prefix}{key}", _as_list(value)
-
-
-def _as_list(value: Any) -> Any:
-    return [_as_list(item) for item in value] if isinstance(value, (list, tuple)) else value
+            yield f"{prefix}{key}", value

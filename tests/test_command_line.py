@@ -1,0 +1,31 @@
+import pytest
+
+from inet_d2.command_line import exit_status, split_options
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("--seeds 1 2 SOLVER.MAX_ITER 300", (["--seeds", "1", "2"], ["SOLVER.MAX_ITER", "300"])),
+        ("table3 SEED 5 --resume", (["table3"], ["SEED", "5", "--resume"])),
+        ("--config-file configs/CUHK-SYSU/a.yaml I-Net", (["--config-file", "configs/CUHK-SYSU/a.yaml", "I-Net"], [])),
+        ("", ([], [])),
+    ],
+)
+def test_pairs_begin_at_the_first_key(words, expected):
+    assert split_options(words.split()) == expected
+
+
+@pytest.mark.parametrize("error", [ValueError("it is bad"), FileNotFoundError("it is bad")])
+def test_bad_input_is_one_sentence_and_status_2(error, capsys):
+    def run():
+        raise error
+
+    assert exit_status("tool", run) == 2
+    assert capsys.readouterr().err == "tool: it is bad\n"
+
+
+def test_other_errors_are_not_hidden():
+    assert exit_status("tool", lambda: None) == 0
+    with pytest.raises(ZeroDivisionError):
+        exit_status("tool", lambda: 1 / 0)
