@@ -26,8 +26,9 @@ _DEFAULT_ONLY = (  # keys of which this engine knows only one value
 
 def build_model(cfg) -> nn.Module:
     """The model that MODEL.META_ARCHITECTURE names, on MODEL.DEVICE; loads no weights."""
+    defaults = get_cfg()
     for key in _DEFAULT_ONLY:
-        if attrgetter(key)(cfg) != attrgetter(key)(get_cfg()):
+        if attrgetter(key)(cfg) != attrgetter(key)(defaults):
             unsupported(f"{key}: {attrgetter(key)(cfg)}")
     return META_ARCH_REGISTRY.get(cfg.MODEL.META_ARCHITECTURE)(cfg).to(torch.device(cfg.MODEL.DEVICE))
 
