@@ -39,8 +39,8 @@ from torch.nn import functional as F
 from inet_d2.command_line import exit_status, split_options
 from inet_d2.data.pids import BACKGROUND, UNLABELLED
 from inet_d2.engine import INetTrainer, load_config
-from inet_d2.modeling.feature_dictionary import FeatureDictionary
-from inet_d2.modeling.identity_losses import IdentityLosses
+from inet_d2.modeling.identity.dictionary import FeatureDictionary
+from inet_d2.modeling.identity.losses import IdentityLosses
 
 ROOT = Path(__file__).resolve().parent.parent
 STEP_CONFIG = ROOT / "configs/demo/inet.yaml"

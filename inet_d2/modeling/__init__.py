@@ -2,7 +2,7 @@
 
 from inet_d2.modeling.backbone.swin_fpn import build_swin_fpn_backbone
 from inet_d2.modeling.backbone.vgg import VGG16, build_vgg16_backbone
-from inet_d2.modeling.identity_terms import IDENTITY_TERM_REGISTRY, IdentityTerm
+from inet_d2.modeling.identity import IDENTITY_TERM_REGISTRY, IdentityTerm
 from inet_d2.modeling.meta_arch.crop_reid import CropReID
 from inet_d2.modeling.meta_arch.inet import INet
 from inet_d2.modeling.roi_heads.box_head import DropoutBoxHead

@@ -9,7 +9,7 @@ from detectron2.solver.build import maybe_add_gradient_clipping
 from torch.nn import functional as F
 
 from inet_d2.engine.row_sparse import RowSparseAdamW, RowSparseSGD
-from inet_d2.modeling.losses.softmax import IdentityClassifier
+from inet_d2.modeling.identity.classifier import IdentityClassifier
 
 SGD = {"lr": 0.1, "momentum": 0.9, "weight_decay": 0.01}
 OPTIMIZERS = [

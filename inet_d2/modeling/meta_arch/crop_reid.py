@@ -12,7 +12,8 @@ from detectron2.utils.events import get_event_storage
 from torch import Tensor
 from torch.nn import functional as F
 
-from inet_d2.modeling.losses.olp import form_subgroups, olp_loss
+from inet_d2.modeling.identity.olp import olp_loss
+from inet_d2.modeling.identity.subgroups import form_subgroups
 from inet_d2.modeling.meta_arch.inet import INet
 
 

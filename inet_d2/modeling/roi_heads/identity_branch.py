@@ -7,7 +7,7 @@ from detectron2.structures import Boxes, ImageList, Instances
 from detectron2.utils.events import get_event_storage
 from torch import Tensor
 
-from inet_d2.modeling.identity_losses import IdentityLosses
+from inet_d2.modeling.identity.losses import IdentityLosses
 from inet_d2.modeling.roi_heads.region_pids import keep_shared_people, label_regions
 from inet_d2.modeling.roi_heads.reid_head import EmbeddingHead
 

@@ -1,8 +1,10 @@
-"""Identity softmax: the classifier over C identities and background, and its cross-entropy."""
+"""The classifier over C identities and background, its columns, and its cross-entropy."""
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from inet_d2.data.pids import BACKGROUND, UNLABELLED
 
 
 class IdentityClassifier(nn.Module):
@@ -56,6 +58,11 @@ class IdentityClassifier(nn.Module):
         if self.cosine:
             weight = F.normalize(weight)
         return self.scale * F.linear(embeddings, weight, bias)
+
+
+def class_of_pid(pids: Tensor, *, background_class: int) -> Tensor:
+    """Turn pids into classifier columns: background becomes the last class, unlabelled people keep -1."""
+    return torch.where(pids == BACKGROUND, background_class, pids.clamp(min=UNLABELLED))
 
 
 def identity_cross_entropy(logits: Tensor, targets: Tensor, is_person: Tensor, *, person_share: float = 0.0) -> Tensor:

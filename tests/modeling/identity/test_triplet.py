@@ -2,8 +2,9 @@ import pytest
 import torch
 from torch.nn.functional import normalize
 
-from inet_d2.modeling.losses.olp import Subgroups, form_subgroups
-from inet_d2.modeling.losses.triplet import triplet_loss
+from inet_d2.data.pids import BACKGROUND
+from inet_d2.modeling.identity.subgroups import Subgroups, form_subgroups
+from inet_d2.modeling.identity.triplet import TripletTerm, triplet_loss
 
 INF = float("inf")
 
@@ -65,3 +66,34 @@ def test_without_triplets_zero_with_a_graph(missing):
     loss.backward()
     assert loss == 0
     assert not embeddings.grad.any()
+
+
+def test_triplets_by_slow_twin(make_pair_batch):
+    batch = make_pair_batch()
+    e = batch.embeddings.detach()
+    losses = []
+    # Person 3 of the first pair: region 0 against 4 and 5, and back. Negatives: people with another pid.
+    for anchor, positives in ((0, (4, 5)), (4, (0,)), (5, (0,))):
+        farthest = max(1 - float(e[anchor] @ e[p]) for p in positives)
+        nearest = min(1 - float(e[anchor] @ e[n]) for n in (1, 2, 6, 9))
+        losses.append(max(0.0, 0.5 + farthest - nearest))
+    loss = TripletTerm(margin=0.5, use_dictionary=False, loss_weight=1.0)(batch)
+    assert sum(losses) > 0
+    assert float(loss.detach()) == pytest.approx(sum(losses) / 3, abs=1e-6)
+    loss.backward()
+    # Background and ignored regions have no part in it.
+    assert not batch.embeddings.grad[[3, 7]].any()
+
+
+def test_triplets_with_the_dictionary(make_pair_batch):
+    negatives = torch.eye(4)[:2]
+    batch = make_pair_batch(negatives=negatives, negative_pids=torch.tensor([BACKGROUND, 3]))
+    e = batch.embeddings.detach()
+    losses = []
+    # Entry 1 is person 3 itself; only the background entry counts.
+    for anchor, positives in ((0, (4, 5)), (4, (0,)), (5, (0,))):
+        farthest = max(1 - float(e[anchor] @ e[p]) for p in positives)
+        losses.append(max(0.0, 0.5 + farthest - (1 - float(e[anchor, 0]))))
+    term = TripletTerm(margin=0.5, use_dictionary=True, loss_weight=1.0)
+    assert term.needs_dictionary
+    assert float(term(batch).detach()) == pytest.approx(sum(losses) / 3, abs=1e-6)

@@ -1,14 +1,15 @@
-"""Hard example priority softmax (HEP), section 3.3 and Eq. 5 of the I-Net paper: the choice of its classes.
-
-The loss itself is :func:`inet_d2.modeling.losses.softmax.identity_cross_entropy` over the pool's columns.
-"""
+"""Hard example priority softmax (HEP), section 3.3 and Eq. 5 of the I-Net paper: a softmax over a pool of classes."""
 
 import random
 
 import torch
+from detectron2.config import CfgNode, configurable
 from torch import Tensor
 
-from inet_d2.data.pids import BACKGROUND, UNLABELLED
+from inet_d2.modeling.identity.batch import IdentityBatch
+from inet_d2.modeling.identity.classifier import class_of_pid
+from inet_d2.modeling.identity.softmax import SoftmaxTerm
+from inet_d2.modeling.identity.term import IDENTITY_TERM_REGISTRY
 
 
 def hardest_classes(negative_similarity: Tensor, negative_classes: Tensor, *, top: int) -> Tensor:
@@ -62,13 +63,45 @@ def priority_pool(own_classes: Tensor, hard_classes: Tensor, *, num_classes: int
     return _distinct_in_order(candidates)[:size]
 
 
-def class_of_pid(pids: Tensor, *, background_class: int) -> Tensor:
-    """Turn pids into classifier columns: background becomes the last class, unlabelled people keep -1."""
-    return torch.where(pids == BACKGROUND, background_class, pids.clamp(min=UNLABELLED))
-
-
 def _distinct_in_order(values: Tensor) -> Tensor:
     distinct, inverse = values.unique(return_inverse=True)
     positions = torch.arange(len(values), device=values.device)
     first = positions.new_full((len(distinct),), len(values)).scatter_reduce(0, inverse, positions, "amin")
     return distinct[first.argsort()]
+
+
+@IDENTITY_TERM_REGISTRY.register()
+class HEPTerm(SoftmaxTerm):
+    """Hard example priority softmax: one pool of classes for the whole batch; see ``priority_pool``.
+
+    Args:
+        num_classes: M of Eq. 5.
+        top_negatives: hardest negatives per subgroup that give their class priority.
+        **kwargs: arguments of :class:`SoftmaxTerm`.
+    """
+
+    config_node = "HEP"
+    needs_pairs = True
+    needs_dictionary = True
+
+    @configurable
+    def __init__(self, *, num_classes: int, top_negatives: int, **kwargs: object) -> None:
+        super().__init__(**kwargs)
+        self.num_classes = num_classes
+        self.top_negatives = top_negatives
+
+    @classmethod
+    def from_config(cls, cfg: CfgNode) -> dict:
+        """Arguments of the parent, and MODEL.ROI_REID_HEAD.HEP."""
+        hep = cfg.MODEL.ROI_REID_HEAD.HEP
+        return {**super().from_config(cfg), "num_classes": hep.NUM_CLASSES, "top_negatives": hep.TOP_NEGATIVES}
+
+    def _classify(self, batch: IdentityBatch, embeddings: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        hard = hardest_classes(
+            batch.subgroups.negative_similarity,
+            class_of_pid(batch.negative_pids, background_class=self.num_pids),
+            top=self.top_negatives,
+        )
+        pool = priority_pool(targets, hard, num_classes=self.num_pids + 1, size=self.num_classes)
+        columns = (targets[:, None] == pool).int().argmax(dim=1)
+        return batch.classifier(embeddings, pool), columns

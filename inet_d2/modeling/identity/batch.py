@@ -10,8 +10,8 @@ from functools import cached_property
 from torch import Tensor
 
 from inet_d2.data.pids import is_labelled
-from inet_d2.modeling.losses.olp import Subgroups
-from inet_d2.modeling.losses.softmax import IdentityClassifier
+from inet_d2.modeling.identity.classifier import IdentityClassifier
+from inet_d2.modeling.identity.subgroups import Subgroups
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,8 @@ import math
 import pytest
 import torch
 
-from inet_d2.modeling.losses.softmax import IdentityClassifier, identity_cross_entropy
+from inet_d2.data.pids import BACKGROUND, UNLABELLED
+from inet_d2.modeling.identity.classifier import IdentityClassifier, class_of_pid, identity_cross_entropy
 
 
 def test_loss_by_hand():
@@ -69,3 +70,8 @@ def test_cosine_logits_ignore_the_length_of_class_weights():
         classifier.weight.copy_(torch.tensor([[2.0, 0.0, 0.0], [0.0, 3.0, 4.0]]))
     # unit weights (1,0,0) and (0,.6,.8); embedding (0,1,0): cosines 0 and .6
     torch.testing.assert_close(classifier(torch.tensor([[0.0, 1.0, 0.0]])), torch.tensor([[0.0, 6.0]]))
+
+
+@pytest.mark.parametrize(("pid", "expected"), [(0, 0), (9, 9), (UNLABELLED, -1), (BACKGROUND, 10)])
+def test_class_of_pid(pid, expected):
+    assert class_of_pid(torch.tensor([pid]), background_class=10).tolist() == [expected]

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from inet_d2.modeling.feature_dictionary import FeatureDictionary
+from inet_d2.modeling.identity.dictionary import FeatureDictionary
 
 
 def rows(*values):

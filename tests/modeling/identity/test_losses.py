@@ -10,9 +10,8 @@ from torch.nn.functional import normalize
 
 from inet_d2 import add_inet_config
 from inet_d2.data.pids import BACKGROUND, IGNORED, UNLABELLED
-from inet_d2.modeling.identity_batch import cross_image_positives
-from inet_d2.modeling.identity_losses import IdentityLosses
-from inet_d2.modeling.identity_terms import IDENTITY_TERM_REGISTRY, IdentityTerm
+from inet_d2.modeling.identity import IDENTITY_TERM_REGISTRY, IdentityTerm
+from inet_d2.modeling.identity.losses import IdentityLosses
 
 NUM_PIDS = 30
 
@@ -41,14 +40,6 @@ def batch(pids, images, seed=0):
     generator = torch.Generator().manual_seed(seed)
     embeddings = normalize(torch.randn(len(pids), 8, generator=generator)).requires_grad_()
     return embeddings, torch.tensor(pids), torch.tensor(images)
-
-
-def test_positives_are_the_same_person_in_the_other_image_of_the_pair():
-    pids = torch.tensor([5, 5, UNLABELLED, 5, UNLABELLED, BACKGROUND, 5, 8, 8])
-    images = torch.tensor([0, 0, 0, 1, 1, 1, 2, 2, 3])
-    positives = cross_image_positives(pids, images).nonzero().tolist()
-    # 5 in images 0 (twice) and 1; 5 in image 2 is of another pair; 8 in images 2 and 3
-    assert positives == [[0, 3], [1, 3], [3, 0], [3, 1], [7, 8], [8, 7]]
 
 
 def test_losses_by_slow_twin():

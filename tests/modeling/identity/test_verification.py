@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch.nn.functional import normalize
 
-from inet_d2.modeling.losses.verification import squared_difference_logits, verification_loss
+from inet_d2.data.pids import UNLABELLED
+from inet_d2.modeling.identity.verification import VerificationTerm, squared_difference_logits, verification_loss
 
 GENERATOR = torch.Generator().manual_seed(2)
 EMBEDDINGS = normalize(torch.randn(5, 3, generator=GENERATOR, dtype=torch.float64))
@@ -56,3 +57,26 @@ def test_no_pair_gives_zero_with_a_graph():
     loss.backward()
     assert loss == 0
     assert not embeddings.grad.any()
+
+
+def test_verification_by_slow_twin(make_pair_batch):
+    batch = make_pair_batch()
+    e, pids = batch.embeddings.detach(), batch.pids.tolist()
+    losses = {True: [], False: []}
+    for i in range(4):
+        for j in range(4, 8):
+            people = pids[i] >= UNLABELLED and pids[j] >= UNLABELLED
+            if people and (pids[i] >= 0 or pids[j] >= 0):  # two unlabelled people may be the same
+                logit = 10 * (float(e[i] @ e[j]) - 0.25)
+                same = pids[i] == pids[j]
+                losses[same].append(math.log(1 + math.exp(-logit if same else logit)))
+    # Same: region 0 with 4 and 5. Different: 0-6, 1-4, 1-5, 1-6, 2-4, 2-5.
+    assert (len(losses[True]), len(losses[False])) == (2, 6)
+    expected = sum(sum(x) / len(x) for x in losses.values()) / 2
+    term = VerificationTerm(embed_dim=4, scale=10.0, threshold=0.25, loss_weight=1.0)
+    loss = term(batch)
+    assert float(loss.detach()) == pytest.approx(expected, abs=1e-5)
+    loss.backward()
+    assert term.weight.grad.any()
+    assert term.bias.grad.any()
+    assert not batch.embeddings.grad[[3, 7, 8, 9]].any()

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch.nn.functional import normalize
 
-from inet_d2.modeling.losses.olp import form_subgroups, olp_loss
+from inet_d2.modeling.identity.olp import olp_loss
+from inet_d2.modeling.identity.subgroups import form_subgroups
 
 
 def one_anchor(positive, negatives, scale):

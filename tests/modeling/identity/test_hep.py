@@ -2,13 +2,11 @@
 
 import random
 
-import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inet_d2.data.pids import BACKGROUND, UNLABELLED
-from inet_d2.modeling.losses.hep import class_of_pid, hardest_classes, priority_pool
+from inet_d2.modeling.identity.hep import hardest_classes, priority_pool
 
 INF = float("inf")
 
@@ -77,8 +75,3 @@ def test_random_fill_reaches_every_class_alike():
 def test_pool_is_drawn_without_touching_all_classes():
     pool = priority_pool(torch.tensor([5]), torch.tensor([6]), num_classes=10**12, size=100)
     assert len(pool) == 100
-
-
-@pytest.mark.parametrize(("pid", "expected"), [(0, 0), (9, 9), (UNLABELLED, -1), (BACKGROUND, 10)])
-def test_class_of_pid(pid, expected):
-    assert class_of_pid(torch.tensor([pid]), background_class=10).tolist() == [expected]

@@ -6,7 +6,7 @@ from detectron2.config import CfgNode
 from detectron2.utils.registry import Registry
 from torch import Tensor, nn
 
-from inet_d2.modeling.identity_batch import IdentityBatch
+from inet_d2.modeling.identity.batch import IdentityBatch
 
 IDENTITY_TERM_REGISTRY = Registry("IDENTITY_TERM")
 IDENTITY_TERM_REGISTRY.__doc__ = """

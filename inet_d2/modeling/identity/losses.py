@@ -11,11 +11,11 @@ from detectron2.config import CfgNode, configurable
 from torch import Tensor, nn
 
 from inet_d2.data.pids import BACKGROUND, UNLABELLED, is_labelled
-from inet_d2.modeling.feature_dictionary import FeatureDictionary
-from inet_d2.modeling.identity_batch import IdentityBatch
-from inet_d2.modeling.identity_terms import IdentityTerm, build_identity_terms
-from inet_d2.modeling.losses.olp import Subgroups, form_subgroups
-from inet_d2.modeling.losses.softmax import IdentityClassifier
+from inet_d2.modeling.identity.batch import IdentityBatch
+from inet_d2.modeling.identity.classifier import IdentityClassifier
+from inet_d2.modeling.identity.dictionary import FeatureDictionary
+from inet_d2.modeling.identity.subgroups import Subgroups, form_subgroups
+from inet_d2.modeling.identity.term import IdentityTerm, build_identity_terms
 
 
 class IdentityLosses(nn.Module):

@@ -1,10 +1,15 @@
-"""Random sampling softmax: each region is classified among its own class, background and random other classes.
+"""Random sampling softmax, the ancestor of HEP.
 
-It is the ancestor of HEP. The loss itself is :func:`inet_d2.modeling.losses.softmax.identity_cross_entropy`.
+Each region is classified among its own class, background and random other classes.
 """
 
 import torch
+from detectron2.config import CfgNode, configurable
 from torch import Tensor
+
+from inet_d2.modeling.identity.batch import IdentityBatch
+from inet_d2.modeling.identity.softmax import SoftmaxTerm
+from inet_d2.modeling.identity.term import IDENTITY_TERM_REGISTRY
 
 
 def random_class_sets(targets: Tensor, *, background_class: int, size: int) -> tuple[Tensor, Tensor]:
@@ -54,3 +59,43 @@ def draw_distinct(rows: int, *, population: int, size: int, device: torch.device
         taken = (drawn[:, :place] == number[:, None]).any(dim=1)
         drawn[:, place] = torch.where(taken, limit, number)
     return drawn
+
+
+@IDENTITY_TERM_REGISTRY.register()
+class RandomSoftmaxTerm(SoftmaxTerm):
+    """Random sampling softmax: classes of its own for every region; see :func:`random_class_sets`.
+
+    The published code divides by all regions, unlabelled people included; here it is the mean over those that have a
+    class, as in the other classification losses.
+
+    Args:
+        num_classes: classes per region, at least 2.
+        **kwargs: arguments of :class:`SoftmaxTerm`.
+
+    Raises:
+        ValueError: ``num_classes`` is below 2.
+    """
+
+    config_node = "RANDOM_SOFTMAX"
+
+    @configurable
+    def __init__(self, *, num_classes: int, **kwargs: object) -> None:
+        super().__init__(**kwargs)
+        if num_classes < 2:
+            raise ValueError(
+                "MODEL.ROI_REID_HEAD.RANDOM_SOFTMAX.NUM_CLASSES: the own class and background are always there, so it "
+                f"must be at least 2, got {num_classes}."
+            )
+        self.num_classes = num_classes
+
+    @classmethod
+    def from_config(cls, cfg: CfgNode) -> dict:
+        """Arguments of the parent, and MODEL.ROI_REID_HEAD.RANDOM_SOFTMAX."""
+        return {**super().from_config(cfg), "num_classes": cfg.MODEL.ROI_REID_HEAD.RANDOM_SOFTMAX.NUM_CLASSES}
+
+    def _classify(self, batch: IdentityBatch, embeddings: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        classes, left_out = random_class_sets(targets, background_class=self.num_pids, size=self.num_classes)
+        # One product with all classes that any region has drawn; its cost does not follow C.
+        drawn, columns = classes.unique(return_inverse=True)
+        logits = batch.classifier(embeddings, drawn).gather(1, columns)
+        return logits.masked_fill(left_out, -torch.inf), torch.zeros_like(targets)

@@ -1,4 +1,4 @@
-"""On-line pairing loss (OLP), Eq. 1-4 of the I-Net paper.
+"""Subgroups of an iteration: an anchor, its positive and its negatives (section 3.2 of the I-Net paper).
 
 Shape letters: R regions of the images at hand, A anchors among them, K negatives, D embedding size.
 """
@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 
 @dataclass(frozen=True)
@@ -68,26 +67,3 @@ def form_subgroups(
         is_positive=is_positive[anchors],
         negative_similarity=(queries @ negatives.T).masked_fill(~is_negative[anchors], -torch.inf),
     )
-
-
-def olp_loss(subgroups: Subgroups, *, scale: float = 1.0) -> Tensor:
-    """Pull the two views of a person together and push all negatives away.
-
-    Eq. 1 is ``-log(e^p / (e^p + sum_j e^n_j))``, which equals ``softplus(logsumexp(n) - p)``; that form needs one
-    log-sum-exp per anchor instead of one per subgroup and does not overflow at large scales.
-
-    Args:
-        subgroups: see :func:`form_subgroups`.
-        scale: > 0, multiplies cosine similarities before the softmax; the paper has 1.
-
-    Returns:
-        () float >= 0: mean over the m subgroups; a graph-connected 0 when there is none. A subgroup without any
-        negative contributes 0.
-
-    Source: I-Net, Eq. 1.
-    """
-    if len(subgroups.anchors) == 0:
-        return subgroups.positive_similarity.sum() * 0.0
-    all_negatives = torch.logsumexp(scale * subgroups.negative_similarity, dim=1, keepdim=True)
-    losses = F.softplus(all_negatives - scale * subgroups.positive_similarity)
-    return losses[subgroups.is_positive].mean()

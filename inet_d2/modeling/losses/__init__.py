@@ -1,1 +1,0 @@
-"""Identity losses as pure functions on tensors, one file each."""
