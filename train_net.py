@@ -15,7 +15,8 @@ from detectron2.evaluation import verify_results
 from detectron2.utils import comm
 from torch import nn
 
-from inet_d2.engine import INetTrainer, check_weights, setup
+from inet_d2.command_line import exit_status
+from inet_d2.engine import INetTrainer, find_weights, setup
 
 EXAMPLES = """
 Examples:
@@ -43,9 +44,7 @@ def prepare(args: argparse.Namespace) -> Callable[[], object]:
     INetTrainer.check_test_sets(cfg)
     model = INetTrainer.build_model(cfg)
     checkpointer = DetectionCheckpointer(model, save_dir=cfg.OUTPUT_DIR)
-    if not (args.resume and checkpointer.has_checkpoint()):
-        check_weights(model, cfg.MODEL.WEIGHTS, complete=True)
-    checkpointer.resume_or_load(cfg.MODEL.WEIGHTS, resume=args.resume)
+    checkpointer.load(find_weights(checkpointer, cfg.MODEL.WEIGHTS, resume=args.resume, complete=True))
     return partial(evaluate, cfg, model)
 
 
@@ -57,15 +56,11 @@ def evaluate(cfg: CfgNode, model: nn.Module) -> None:
 
 
 def main(args: argparse.Namespace) -> None:
-    """Run one process; input that cannot be used ends it with code 2 and one sentence."""
-    try:
-        run = prepare(args)
-    except (NotImplementedError, OSError, ValueError) as error:  # the first: a part that the engine lacks
-        if not str(error):
-            raise
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
-    run()
+    """Run one process; input that cannot be used ends it with code 2 and one sentence, and a traceback in log.txt."""
+    ready: list[Callable[[], object]] = []
+    if status := exit_status("error", lambda: ready.append(prepare(args))):
+        sys.exit(status)
+    ready[0]()
 
 
 if __name__ == "__main__":

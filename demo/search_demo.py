@@ -19,12 +19,10 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from inet_d2.command_line import exit_status
 from inet_d2.data import SearchDatasetMapper
-from inet_d2.engine import check_weights, load_config
+from inet_d2.engine import find_weights, load_config
 from inet_d2.files import written_aside
 from inet_d2.search import GalleryIndex, RankedMatches, embed_query, index_images, list_images
 from inet_d2.visualization import DrawnMatch, draw_search_result
-
-logger = logging.getLogger("search_demo")
 
 EXAMPLES = """
 The box is the person to search: left, top, right and bottom edge in pixels of the query image. The weights
@@ -113,7 +111,7 @@ def search(args: argparse.Namespace) -> None:
     mapper = SearchDatasetMapper(cfg, use_gt_boxes=False)  # the images of a folder have no annotations
 
     query = embed_query(model, mapper, args.query, args.box)
-    source = describe_source(cfg, weights, images)
+    source = describe_source(cfg, weights, images) if args.index else ""
     index = load_index(args.index, source) if args.index else None
     if index is None:
         index = build_index(model, mapper, images, source)
@@ -157,15 +155,12 @@ def load_model(cfg: CfgNode, *, is_weights_given: bool) -> tuple[nn.Module, str]
     """
     model = build_model(cfg).eval()
     checkpointer = DetectionCheckpointer(model, save_dir=cfg.OUTPUT_DIR)
-    weights = cfg.MODEL.WEIGHTS
-    if not is_weights_given and checkpointer.has_checkpoint():
-        weights = checkpointer.get_checkpoint_file()
+    weights = find_weights(checkpointer, cfg.MODEL.WEIGHTS, resume=not is_weights_given, complete=True)
     if not weights:
         raise FileNotFoundError(
             f"no weights: {cfg.OUTPUT_DIR} has no checkpoint and MODEL.WEIGHTS is empty; train the model "
             "first (train_net.py), or add --opts MODEL.WEIGHTS FILE"
         )
-    check_weights(model, weights, complete=True)
     checkpointer.load(weights)
     print(f"weights: {weights}")
     return model, weights

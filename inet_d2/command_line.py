@@ -1,8 +1,11 @@
 """What the command lines of this repository share."""
 
+import logging
 import re
 import sys
 from collections.abc import Callable, Sequence
+
+_logger = logging.getLogger(__name__)
 
 
 def split_options(words: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -21,19 +24,22 @@ def split_options(words: Sequence[str]) -> tuple[list[str], list[str]]:
     return list(words[:split]), list(words[split:])
 
 
-def exit_status(program: str, run: Callable[[], None]) -> int:
-    """Run a tool whose user may have given input that does not fit.
+def exit_status(program: str, run: Callable[[], object]) -> int:
+    """Run what may meet input of the user's that does not fit.
 
     Args:
         program: begins the sentence on standard error.
-        run: raises OSError or ValueError for such input.
+        run: raises OSError or ValueError for such input, NotImplementedError for a part that the engine lacks.
 
     Returns:
-        0, or 2 after one sentence.
+        0, or 2 after one sentence; where the error was raised is in the log, if one is open at level DEBUG.
     """
     try:
         run()
-    except (OSError, ValueError) as error:
+    except (NotImplementedError, OSError, ValueError) as error:
+        if not str(error):
+            raise
+        _logger.debug("%s: %s", program, error, exc_info=True)
         sys.stderr.write(f"{program}: {error}\n")
         return 2
     return 0

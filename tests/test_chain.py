@@ -148,8 +148,12 @@ def test_errors_of_the_user_end_the_run_with_one_sentence(train_net, tmp_path, o
     with pytest.raises(SystemExit) as stop:
         train_net(*config, "MODEL.WEIGHTS", "", *options, "OUTPUT_DIR", tmp_path)
     assert stop.value.code == 2
-    assert message in capsys.readouterr().err.splitlines()[-1]
+    shown = capsys.readouterr()
+    assert message in shown.err.splitlines()[-1]
+    assert "Traceback" not in shown.out + shown.err
     assert not list(tmp_path.glob("*.pth"))
+    if "TYPO" not in message:  # before there is a configuration, there is no log
+        assert "Traceback (most recent call last)" in (tmp_path / "log.txt").read_text()
 
 
 @pytest.mark.parametrize(("words", "shown"), [("'Mask R-CNN is no part of this engine'", True), ("", False)])

@@ -1,3 +1,5 @@
+import logging
+
 import pytest
 
 from inet_d2.command_line import exit_status, split_options
@@ -17,15 +19,26 @@ def test_pairs_begin_at_the_first_key(words, expected):
 
 
 @pytest.mark.parametrize("error", [ValueError("it is bad"), FileNotFoundError("it is bad")])
-def test_bad_input_is_one_sentence_and_status_2(error, capsys):
+def test_bad_input_is_one_sentence_and_status_2(error, capsys, caplog):
     def run():
         raise error
 
+    caplog.set_level(logging.DEBUG, logger="inet_d2")
     assert exit_status("tool", run) == 2
     assert capsys.readouterr().err == "tool: it is bad\n"
+    assert caplog.records[0].levelno == logging.DEBUG
+    assert caplog.records[0].exc_info[1] is error
 
 
 def test_other_errors_are_not_hidden():
     assert exit_status("tool", lambda: None) == 0
     with pytest.raises(ZeroDivisionError):
         exit_status("tool", lambda: 1 / 0)
+
+
+def test_an_error_without_words_is_not_input():
+    def run():
+        raise NotImplementedError
+
+    with pytest.raises(NotImplementedError):
+        exit_status("tool", run)

@@ -32,7 +32,7 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from inet_d2.command_line import split_options
+from inet_d2.command_line import exit_status, split_options
 from inet_d2.engine.reproduction import PREDICTIONS, Reproduction, Step
 from inet_d2.evaluation.paper_table import format_paper_table
 from inet_d2.files import written_aside
@@ -237,24 +237,30 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     return options
 
 
+def run(options: argparse.Namespace) -> None:
+    """Do the runs and write the table.
+
+    Raises:
+        OSError, ValueError: an argument or a file does not fit.
+        RunError: a command failed.
+    """
+    runner = Runner(options)
+    runner.run()
+    if not options.dry_run:
+        print(f"\n{runner.write_table()}\nWritten: {runner.output / options.table}.md and .json")
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the tool."""
     options = parse_arguments(sys.argv[1:] if arguments is None else arguments)
     try:
-        runner = Runner(options)
-        runner.run()
-        if not options.dry_run:
-            print(f"\n{runner.write_table()}\nWritten: {runner.output / options.table}.md and .json")
-    except (ValueError, OSError) as error:
-        print(f"reproduce: {error}", file=sys.stderr)
-        return 2
+        return exit_status("reproduce", lambda: run(options))
     except RunError as error:
         print(f"reproduce: {error}", file=sys.stderr)
         return 2 if error.code == 2 else 1
     except KeyboardInterrupt:
         print("reproduce: interrupted; the same command with --resume goes on", file=sys.stderr)
         return 130
-    return 0
 
 
 def _stop(*_: object) -> None:

@@ -2,6 +2,6 @@
 
 from inet_d2.engine.setup import load_config, setup
 from inet_d2.engine.trainer import INetTrainer
-from inet_d2.engine.weights import check_weights
+from inet_d2.engine.weights import check_weights, find_weights
 
-__all__ = ["INetTrainer", "check_weights", "load_config", "setup"]
+__all__ = ["INetTrainer", "check_weights", "find_weights", "load_config", "setup"]

@@ -3,6 +3,7 @@
 import argparse
 import importlib
 import logging
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -16,7 +17,7 @@ from detectron2.utils.logger import setup_logger
 
 from inet_d2.config import add_inet_config
 
-logger = logging.getLogger(__name__)
+_logger = logging.getLogger(__name__)
 
 
 def load_config(config_file: str, opts: Sequence[str] = ()) -> CfgNode:
@@ -83,8 +84,11 @@ def setup(args: argparse.Namespace) -> CfgNode:
     cfg = load_config(args.config_file, args.opts)
     cfg.freeze()
     default_setup(cfg, args)
-    setup_logger(cfg.OUTPUT_DIR, distributed_rank=comm.get_rank(), name="inet_d2")
-    logger.info("Engine: detectron2 %s from %s", detectron2.__version__, detectron2.__file__)
+    handlers = setup_logger(cfg.OUTPUT_DIR, distributed_rank=comm.get_rank(), name="inet_d2").handlers
+    for handler in handlers:
+        if getattr(handler, "stream", None) is sys.stdout:
+            handler.setLevel(logging.INFO)  # what only a developer wants is in log.txt alone
+    _logger.info("Engine: detectron2 %s from %s", detectron2.__version__, detectron2.__file__)
     return cfg
 
 

@@ -3,6 +3,8 @@
 import json
 import logging
 import os
+from collections.abc import Iterable
+from typing import Any
 
 import torch
 from detectron2.config import CfgNode
@@ -11,15 +13,14 @@ from detectron2.evaluation import COCOEvaluator, DatasetEvaluator, DatasetEvalua
 from detectron2.solver.build import get_default_optimizer_params, maybe_add_gradient_clipping
 from detectron2.utils import comm
 from torch import nn
-from torch.utils.data import DataLoader
 
 from inet_d2.data.build import build_search_test_loader, build_train_loader
 from inet_d2.engine.row_sparse import RowSparseAdamW, RowSparseSGD
-from inet_d2.engine.weights import check_weights
+from inet_d2.engine.weights import find_weights
 from inet_d2.evaluation import PersonSearchEvaluator, format_results
 from inet_d2.files import written_aside
 
-logger = logging.getLogger(__name__)
+_logger = logging.getLogger(__name__)
 
 
 class INetTrainer(DefaultTrainer):
@@ -44,12 +45,12 @@ class INetTrainer(DefaultTrainer):
             cls.build_test_loader(cfg, name)
 
     @classmethod
-    def build_train_loader(cls, cfg: CfgNode) -> DataLoader:
+    def build_train_loader(cls, cfg: CfgNode) -> Iterable[list[dict[str, Any]]]:
         """The loader that DATALOADER.TRAIN_LOADER names."""
         return build_train_loader(cfg)
 
     @classmethod
-    def build_test_loader(cls, cfg: CfgNode, dataset_name: str) -> DataLoader:
+    def build_test_loader(cls, cfg: CfgNode, dataset_name: str) -> Iterable[list[dict[str, Any]]]:
         """Images of a test set with the query boxes of its protocol."""
         return build_search_test_loader(cfg, dataset_name)
 
@@ -94,7 +95,7 @@ class INetTrainer(DefaultTrainer):
         elif solver.OPTIMIZER == "AdamW":
             optimizer = RowSparseAdamW(params, **arguments)
         else:
-            raise ValueError(f'SOLVER.OPTIMIZER: expected "SGD" or "AdamW", got "{solver.OPTIMIZER}".')
+            raise ValueError(f'SOLVER.OPTIMIZER: expected "SGD" or "AdamW", found "{solver.OPTIMIZER}".')
         return maybe_add_gradient_clipping(cfg, optimizer)
 
     @classmethod
@@ -107,13 +108,12 @@ class INetTrainer(DefaultTrainer):
             # With several test sets Detectron2 puts each one's figures under its name.
             by_name = results if len(cfg.DATASETS.TEST) > 1 else dict.fromkeys(cfg.DATASETS.TEST, results)
             for name, figures in by_name.items():
-                logger.info("figures of %s:\n%s", name, format_results(figures))
+                _logger.info("figures of %s:\n%s", name, format_results(figures))
             with written_aside(os.path.join(cfg.OUTPUT_DIR, "results.json")) as aside:
                 aside.write_text(json.dumps(results, indent=2) + "\n")
         return results
 
     def resume_or_load(self, resume: bool = True) -> None:
         """Go on from the last checkpoint in OUTPUT_DIR, or start from MODEL.WEIGHTS, which must fit the model."""
-        if not (resume and self.checkpointer.has_checkpoint()):
-            check_weights(self.model, self.cfg.MODEL.WEIGHTS, complete=False)
+        find_weights(self.checkpointer, self.cfg.MODEL.WEIGHTS, resume=resume, complete=False)
         super().resume_or_load(resume=resume)

@@ -7,23 +7,48 @@ from collections.abc import Iterable
 
 import torch
 from detectron2.utils.file_io import PathManager
+from fvcore.common.checkpoint import Checkpointer
 from torch import nn
 
-logger = logging.getLogger(__name__)
+_logger = logging.getLogger(__name__)
 
 # Dictionary, lookup tables and classifier belong to one training set and are of no use in testing: other weights may
 # lack them or have another number of identities, and the checkpointer passes over what does not fit.
 TRAINING_ONLY = "roi_heads.identity_losses."
 
 
-def check_weights(model: nn.Module, path: str, *, complete: bool) -> None:
+def find_weights(checkpointer: Checkpointer, weights: str, *, resume: bool, complete: bool) -> str:
+    """Choose what to load, the last checkpoint or MODEL.WEIGHTS, and check that it fits the model.
+
+    Args:
+        checkpointer: of the model; it knows the folder of the checkpoints.
+        weights: MODEL.WEIGHTS; "" for none.
+        resume: take the last checkpoint where there is one.
+        complete: as for :func:`check_weights`; a checkpoint of the run itself always has to be.
+
+    Returns:
+        What ``checkpointer.load`` is to be given; "" for nothing.
+
+    Raises:
+        OSError, ValueError: see :func:`check_weights`.
+    """
+    if resume and checkpointer.has_checkpoint():
+        path = checkpointer.get_checkpoint_file()
+        check_weights(checkpointer.model, path, complete=True, source="last checkpoint")
+        return path
+    check_weights(checkpointer.model, weights, complete=complete)
+    return weights
+
+
+def check_weights(model: nn.Module, path: str, *, complete: bool, source: str = "MODEL.WEIGHTS") -> None:
     """Compare names and shapes in a checkpoint with those of a model, but for the state of the identity losses.
 
     Args:
         model: the model that is about to load it.
-        path: MODEL.WEIGHTS, a path or an address that the engine can fetch; "" is accepted. Content other than
+        path: a path or an address that the engine can fetch; "" is accepted. Content other than
             ``.pth`` is left to the checkpointer's own matching.
         complete: every parameter of the model must be in the file (evaluation, search), not only some (training).
+        source: who named the path; begins the messages.
 
     Raises:
         FileNotFoundError: there is no such file, or the engine does not know such addresses.
@@ -37,16 +62,14 @@ def check_weights(model: nn.Module, path: str, *, complete: bool) -> None:
         remedy = "give the path of a checkpoint (model_final.pth)"
         if "://" in path:
             remedy = "this engine cannot fetch it: download the file and give it to tools/convert_weights.py"
-        raise FileNotFoundError(f"MODEL.WEIGHTS: no file {path}; {remedy}.")
+        raise FileNotFoundError(f"{source}: no file {path}; {remedy}.")
     if not path.endswith(".pth"):
         return
-    found = _read_state_dict(path)
+    found = _read_state_dict(path, source)
     expected = {name: value for name, value in model.state_dict().items() if not name.startswith(TRAINING_ONLY)}
     common = expected.keys() & found.keys()
     if not common:
-        raise ValueError(
-            f"MODEL.WEIGHTS: {path} has no parameter of {type(model).__name__}; it begins with {_some(found)}."
-        )
+        raise ValueError(f"{source}: {path} has no parameter of {type(model).__name__}; it begins with {_some(found)}.")
     wrong = [
         f"{name} {tuple(found[name].shape)} instead of {tuple(expected[name].shape)}"
         for name in expected
@@ -54,22 +77,22 @@ def check_weights(model: nn.Module, path: str, *, complete: bool) -> None:
     ]
     if wrong:
         raise ValueError(
-            f"MODEL.WEIGHTS: {path} does not fit the configuration: {_some(wrong)}. Use the configuration that the "
+            f"{source}: {path} does not fit the configuration: {_some(wrong)}. Use the configuration that the "
             "weights were trained with."
         )
     missing = [name for name in expected if name not in common]
     if missing and complete:
-        raise ValueError(f"MODEL.WEIGHTS: {path} lacks {len(missing)} parameters of the model: {_some(missing)}.")
-    logger.info("%s has %d of the %d entries that the model works with.", path, len(common), len(expected))
+        raise ValueError(f"{source}: {path} lacks {len(missing)} parameters of the model: {_some(missing)}.")
+    _logger.info("%s has %d of the %d entries that the model works with.", path, len(common), len(expected))
 
 
-def _read_state_dict(path: str) -> dict[str, torch.Tensor]:
+def _read_state_dict(path: str, source: str) -> dict[str, torch.Tensor]:
     try:
         with PathManager.open(path, "rb") as file:
             checkpoint = torch.load(file, map_location="cpu", weights_only=True)
     except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
         raise ValueError(
-            f"MODEL.WEIGHTS: {path} is no checkpoint that torch can read ({type(error).__name__}); it may be cut off."
+            f"{source}: {path} is no checkpoint that torch can read ({type(error).__name__}); it may be cut off."
         ) from error
     return checkpoint.get("model", checkpoint)
 

@@ -53,7 +53,7 @@ def test_the_papers_optimiser():
 
 def test_an_unknown_optimiser_is_refused(cfg):
     cfg.SOLVER.OPTIMIZER = "Lion"
-    with pytest.raises(ValueError, match=r'SOLVER\.OPTIMIZER: expected "SGD" or "AdamW", got "Lion"'):
+    with pytest.raises(ValueError, match=r'SOLVER\.OPTIMIZER: expected "SGD" or "AdamW", found "Lion"'):
         INetTrainer.build_optimizer(cfg, build_model(cfg))
 
 

@@ -1,8 +1,9 @@
 import pytest
 import torch
+from fvcore.common.checkpoint import Checkpointer
 from torch import nn
 
-from inet_d2.engine import check_weights
+from inet_d2.engine import check_weights, find_weights
 
 
 @pytest.fixture
@@ -78,3 +79,19 @@ def test_a_broken_file_is_refused(model, tmp_path, content):
     path.write_bytes(content)
     with pytest.raises(ValueError, match=r"a\.pth is no checkpoint that torch can read .*cut off"):
         check_weights(model, str(path), complete=False)
+
+
+def test_the_last_checkpoint_comes_first_where_a_run_goes_on(model, tmp_path):
+    checkpointer = Checkpointer(model, str(tmp_path))
+    other = save(tmp_path / "other.pth", model.state_dict())
+    assert find_weights(checkpointer, other, resume=True, complete=True) == other
+    checkpointer.save("model_0000003")
+    assert find_weights(checkpointer, other, resume=True, complete=True) == str(tmp_path / "model_0000003.pth")
+    assert find_weights(checkpointer, other, resume=False, complete=True) == other
+    assert find_weights(checkpointer, "", resume=False, complete=True) == ""
+
+
+def test_the_last_checkpoint_must_fit_too(model, tmp_path):
+    Checkpointer(nn.Sequential(nn.Linear(2, 3)), str(tmp_path)).save("small")
+    with pytest.raises(ValueError, match=r"last checkpoint: .*small\.pth lacks 2 parameters of the model"):
+        find_weights(Checkpointer(model, str(tmp_path)), "", resume=True, complete=False)
