@@ -24,8 +24,8 @@ from pathlib import Path
 
 import numpy as np
 
+from inet_d2.boxes import BoxesByImage
 from inet_d2.data.datasets.protocol import LISTED, LISTED_THEN_REST, SearchProtocol
-from inet_d2.evaluation.detection_metric import BoxesByImage
 from inet_d2.evaluation.search_metric import average_precision
 from inet_d2.evaluation.search_ranking import rank_queries
 

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from detectron2.data import DatasetFromList
 
+from inet_d2.arrays import expand_ranges
 from inet_d2.data.pids import is_labelled
 
 Record = dict[str, Any]
@@ -35,12 +36,9 @@ def same_identity_pairs(records: Sequence[Record]) -> np.ndarray:
     sightings = np.unique(sightings[is_labelled(sightings[:, 0])], axis=0)  # sorted by pid, then record
     pids, images = sightings[:, 0], sightings[:, 1]
 
-    num_rows = len(sightings)
-    last_of_identity = np.searchsorted(pids, pids, side="right") - 1
-    num_later = last_of_identity - np.arange(num_rows)  # partners behind each row, of the same identity
-    first = np.repeat(np.arange(num_rows), num_later)
-    step = np.arange(len(first)) - np.repeat(np.cumsum(num_later) - num_later, num_later)  # 0, 1, ... per row
-    second = first + 1 + step
+    # The partners of a row are the rows behind it that show the same identity.
+    behind = np.arange(len(sightings)) + 1
+    second, first = expand_ranges(behind, np.searchsorted(pids, pids, side="right") - behind)
     return np.stack([pids[first], images[first], images[second]], axis=1)
 
 

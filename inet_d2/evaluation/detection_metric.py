@@ -1,31 +1,12 @@
 """Average precision and recall of person detection by mutual-best matching; pure functions."""
 
-from dataclasses import dataclass
-
 import numpy as np
 
+from inet_d2.arrays import expand_ranges, first_maxima
+from inet_d2.boxes import BoxesByImage, paired_iou
 from inet_d2.evaluation.search_metric import average_precision
-from inet_d2.evaluation.segments import expand_ranges, first_maxima, paired_iou
 
 _PAIRS_AT_ONCE = 1 << 20
-
-
-@dataclass(frozen=True, eq=False)
-class BoxesByImage:
-    """Boxes of I images, image after image.
-
-    Attributes:
-        counts: (I,) int64 boxes per image.
-        boxes: (R, 4) float XYXY.
-    """
-
-    counts: np.ndarray
-    boxes: np.ndarray
-
-    @property
-    def starts(self) -> np.ndarray:
-        """(I,) int64 row of each image's first box."""
-        return np.cumsum(self.counts) - self.counts
 
 
 def detection_scores(

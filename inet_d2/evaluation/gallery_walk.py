@@ -10,10 +10,10 @@ from typing import Final
 
 import numpy as np
 
+from inet_d2.arrays import expand_ranges
+from inet_d2.boxes import BoxesByImage, paired_iou
 from inet_d2.data.datasets.protocol import EVERY, LISTED, SearchProtocol
-from inet_d2.evaluation.detection_metric import BoxesByImage
 from inet_d2.evaluation.search_metric import hit_threshold
-from inet_d2.evaluation.segments import expand_ranges, paired_iou
 
 RULES: Final = ("reference", "seqnet")
 """``reference``: an image that a gallery lists twice is searched twice; ``seqnet``: once, but its ground truths all

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from inet_d2.data.datasets.protocol import rows_of
-from inet_d2.evaluation.detection_metric import BoxesByImage
+from inet_d2.arrays import expand_ranges, rows_of
+from inet_d2.boxes import BoxesByImage, paired_iou
 from inet_d2.evaluation.exact_similarity import length_exponents, to_grid
 from inet_d2.evaluation.gallery_walk import Walk
 from inet_d2.evaluation.predictions import ContextPredictions, SearchPredictions
-from inet_d2.evaluation.segments import expand_ranges, paired_iou
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from inet_d2.data.datasets.protocol import SearchProtocol, rows_of
-from inet_d2.evaluation.detection_metric import BoxesByImage
+from inet_d2.arrays import expand_ranges, rows_of
+from inet_d2.boxes import BoxesByImage
+from inet_d2.data.datasets.protocol import SearchProtocol
 from inet_d2.evaluation.predictions import SearchPredictions
-from inet_d2.evaluation.segments import expand_ranges
 
 _BOX_TOLERANCE = 1.0
 """Pixels; corners of one query box may differ by less, after clipping at 0 (rounding, 32-bit floats)."""

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from inet_d2.boxes import BoxesByImage
 from inet_d2.data.datasets.builtin import gallery_sizes_of, load_annotations, load_protocol
 from inet_d2.data.datasets.protocol import EVERY, SearchProtocol
 from inet_d2.data.pids import is_labelled
-from inet_d2.evaluation.detection_metric import BoxesByImage, detection_scores, match_mutually
+from inet_d2.evaluation.detection_metric import detection_scores, match_mutually
 from inet_d2.evaluation.graph_matching import CUHK_SYSU_SIZE, PRW_SIZE, GraphMatching
 from inet_d2.evaluation.prediction_matching import find_queries, order_gallery
 from inet_d2.evaluation.predictions import ContextPredictions, SearchPredictions

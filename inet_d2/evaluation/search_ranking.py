@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from inet_d2.arrays import first_maxima
+from inet_d2.boxes import BoxesByImage
 from inet_d2.data.datasets.protocol import SearchProtocol
-from inet_d2.evaluation.detection_metric import BoxesByImage
 from inet_d2.evaluation.exact_similarity import Similarities
 from inet_d2.evaluation.gallery_walk import GalleryWalker, Walk
 from inet_d2.evaluation.search_metric import check_ap_kind, precision_terms, share_within
-from inet_d2.evaluation.segments import first_maxima
 
 _CELLS_AT_ONCE = 1 << 22
 _MAX_THREADS = 4

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from inet_d2.scenes.matfile import encode_row, encode_structs, encode_text, save_cells, save_structs
+from inet_d2.matlab.write import encode_row, encode_structs, encode_text, save_cells, save_structs
 from inet_d2.scenes.plan import QueryPlan, ScenePlan
 
 IMAGE_FIELDS = ("imname", "nAppear", "box")

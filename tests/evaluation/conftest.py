@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from inet_d2.boxes import BoxesByImage
 from inet_d2.data.datasets.protocol import EVERY, LISTED, LISTED_THEN_REST, SearchProtocol
-from inet_d2.evaluation.detection_metric import BoxesByImage
 
 
 def slow_iou(box, other):

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from inet_d2.boxes import BoxesByImage
 from inet_d2.data.datasets.protocol import LISTED, LISTED_THEN_REST
 from inet_d2.data.datasets.protocol_mat import read_protocol_lists
-from inet_d2.evaluation.detection_metric import BoxesByImage
 from inet_d2.evaluation.search_ranking import rank_queries
 
 BOX, SECOND = [0, 0, 100, 200], [300, 0, 400, 200]

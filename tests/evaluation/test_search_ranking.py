@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from inet_d2.boxes import BoxesByImage
 from inet_d2.data.datasets.protocol import EVERY, LISTED, LISTED_THEN_REST
-from inet_d2.evaluation.detection_metric import BoxesByImage
 from inet_d2.evaluation.exact_similarity import Similarities
 from inet_d2.evaluation.search_ranking import rank_queries
 

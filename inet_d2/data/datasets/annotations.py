@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from detectron2.structures import BoxMode
 
-from inet_d2.data.datasets.protocol import rows_of
+from inet_d2.arrays import rows_of
+from inet_d2.boxes import xywh_to_xyxy
 from inet_d2.data.pids import UNLABELLED
 
 
@@ -128,11 +129,9 @@ def build_records(
     Returns:
         I records in the order of ``table.image_names``.
     """
-    boxes = table.boxes_xywh.copy()
-    boxes[:, 2:] += boxes[:, :2]
     annotations = [
         {"bbox": box, "bbox_mode": BoxMode.XYXY_ABS, "category_id": 0, "iscrowd": 0, "person_id": pid}
-        for box, pid in zip(boxes.tolist(), pids.tolist(), strict=True)
+        for box, pid in zip(xywh_to_xyxy(table.boxes_xywh).tolist(), pids.tolist(), strict=True)
     ]
     bounds = np.searchsorted(table.box_images, np.arange(len(table.image_names) + 1)).tolist()
     records = []

@@ -11,11 +11,13 @@ from typing import Any, Final
 
 import numpy as np
 
+from inet_d2.arrays import rows_of
+from inet_d2.boxes import xywh_to_xyxy
 from inet_d2.data.datasets.annotations import AnnotationTable, Labels, attach_pids, build_records
 from inet_d2.data.datasets.frames import frame_sizes_or_error
-from inet_d2.data.datasets.matlab import boxes_of, load_mat_variable, text_of
-from inet_d2.data.datasets.protocol import LISTED, LISTED_THEN_REST, SearchProtocol, rows_of
+from inet_d2.data.datasets.protocol import LISTED, LISTED_THEN_REST, SearchProtocol
 from inet_d2.data.datasets.protocol_mat import read_protocol_lists
+from inet_d2.matlab.read import boxes_of, load_mat_variable, text_of
 
 GALLERY_SIZES: Final = (50, 100, 500, 1000, 2000, 4000)
 """The published gallery sizes; 0 stands for the full gallery."""
@@ -107,11 +109,11 @@ def load_cuhk_sysu_protocol(root: str | Path, gallery_size: int | str) -> Search
         name=variable if gallery_size else f"full gallery ({variable})",
         image_names=images,
         query_names=lists.query_names,
-        query_boxes=_to_xyxy(lists.query_boxes),
+        query_boxes=xywh_to_xyxy(lists.query_boxes),
         entry_offsets=lists.entry_offsets,
         entry_images=rows.astype(np.int32)[lists.entry_names],
         truth_entries=lists.truth_entries,
-        truth_boxes=_to_xyxy(lists.truth_boxes),
+        truth_boxes=xywh_to_xyxy(lists.truth_boxes),
         gallery=LISTED if gallery_size else LISTED_THEN_REST,
     )
 
@@ -136,10 +138,6 @@ def _smallest_protocol_file(root: Path) -> tuple[Path, str]:
     raise FileNotFoundError(
         f"{_protocol_folder(root) / 'TestG50.mat'} is missing, and so is every other size; {_REMEDY}"
     )
-
-
-def _to_xyxy(boxes_xywh: np.ndarray) -> np.ndarray:
-    return np.concatenate([boxes_xywh[:, :2], boxes_xywh[:, :2] + boxes_xywh[:, 2:]], axis=1)
 
 
 def _read_images(root: Path) -> AnnotationTable:

@@ -4,11 +4,13 @@ Shapes: Q queries, I images of the split, E gallery entries over all queries, T 
     person.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
+
+from inet_d2.arrays import rows_of
 
 LISTED: Final = "listed"
 """The gallery of a query is exactly its entries, in their order."""
@@ -167,22 +169,3 @@ class SearchProtocol:
                 f"of "
                 f"{self.num_queries} queries are outside: correct the query list or replace the image"
             )
-
-
-def rows_of(names: np.ndarray | Sequence[str], table: np.ndarray) -> np.ndarray:
-    """Look names up in a table of distinct names.
-
-    Args:
-        names: (N,) str.
-        table: (I,) str, no name twice.
-
-    Returns:
-        (N,) int64 rows of ``table``; -1 for names that it lacks.
-    """
-    names = np.asarray(names, dtype=str)
-    if not len(table):
-        return np.full(len(names), -1)
-    order = np.argsort(table)
-    places = np.minimum(np.searchsorted(table, names, sorter=order), len(table) - 1)
-    rows = order[places]
-    return np.where(table[rows] == names, rows, -1)

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from inet_d2.data.datasets.mat_decode import matrix_sizes, matrix_starts, read_numbers, read_texts
-from inet_d2.data.datasets.mat_stream import UnusualLayoutError, stream_struct, struct_header
-from inet_d2.data.datasets.matlab import boxes_of, load_mat_variable, text_of
+from inet_d2.matlab.decode import matrix_sizes, matrix_starts, read_numbers, read_texts
+from inet_d2.matlab.format import UnusualLayoutError
+from inet_d2.matlab.read import boxes_of, load_mat_variable, text_of
+from inet_d2.matlab.stream import stream_struct, struct_header
 
 _BYTES_AT_ONCE = 1 << 25
 

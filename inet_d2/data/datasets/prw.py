@@ -13,21 +13,21 @@ from typing import Any, Final
 
 import numpy as np
 
+from inet_d2.arrays import expand_ranges
+from inet_d2.boxes import xywh_to_xyxy
 from inet_d2.data.datasets.annotations import AnnotationTable, build_records
 from inet_d2.data.datasets.frames import frame_sizes_or_error
-from inet_d2.data.datasets.matlab import load_mat_variable, text_of
 from inet_d2.data.datasets.protocol import EVERY, SearchProtocol
 from inet_d2.data.pids import UNLABELLED
+from inet_d2.matlab.read import load_mat_variable, text_of
 
-ROUNDINGS: Final = ("none", "seqnet")
-"""``none`` keeps the stored floats; ``seqnet`` makes the integers of SeqNet and its descendants."""
 _UNKNOWN_ID: Final = -2
 _REMEDY = "put a complete copy of PRW there or set DETECTRON2_DATASETS (see datasets/README.md)"
 _PROGRESS_SECONDS = 5.0
 _logger = logging.getLogger(__name__)
 
 
-def load_prw(root: str | Path, split: str, *, image_sizes: bool = True, rounding: str = "none") -> list[dict[str, Any]]:
+def load_prw(root: str | Path, split: str, *, image_sizes: bool = True) -> list[dict[str, Any]]:
     """Read one split as Detectron2 records; each has ``camera_id``.
 
     PRW's own ids have gaps; in ascending order they become 0, 1, ... within the split (483 in train, 544 in
@@ -38,7 +38,6 @@ def load_prw(root: str | Path, split: str, *, image_sizes: bool = True, rounding
         split: ``train`` or ``test``.
         image_sizes: read every frame's header for ``height`` and ``width``; False opens no frame, leaves both
             out.
-        rounding: one of ``ROUNDINGS``.
 
     Returns:
         One record per frame in the order of ``frame_{split}.mat``. Boxes without positive width and height
@@ -49,7 +48,7 @@ def load_prw(root: str | Path, split: str, *, image_sizes: bool = True, rounding
         ValueError: an annotation file has another structure, or a frame is not an image.
     """
     root = _existing_root(root)
-    names, ids, table = _read_split(root, split, rounding)
+    names, ids, table = _read_split(root, split)
     known = ids != _UNKNOWN_ID
     pids = np.full(len(ids), UNLABELLED, dtype=np.int64)
     pids[known] = np.unique(ids[known], return_inverse=True)[1].reshape(-1)
@@ -58,13 +57,12 @@ def load_prw(root: str | Path, split: str, *, image_sizes: bool = True, rounding
     return build_records(table, pids, paths, sizes, cameras=_cameras_of(names))
 
 
-def load_prw_protocol(root: str | Path, gallery_size: int | str = 0, *, rounding: str = "none") -> SearchProtocol:
+def load_prw_protocol(root: str | Path, gallery_size: int | str = 0) -> SearchProtocol:
     """Read the search protocol: every test frame but the query's own; the person's first box in each of them.
 
     Args:
         root: as for ``load_prw``.
         gallery_size: ignored, PRW has the full gallery only.
-        rounding: one of ``ROUNDINGS``.
 
     Returns:
         The protocol with the query's camera; ``across_cameras()`` gives the one without.
@@ -74,7 +72,7 @@ def load_prw_protocol(root: str | Path, gallery_size: int | str = 0, *, rounding
         ValueError: an annotation file or ``query_info.txt`` has another structure.
     """
     root = _existing_root(root)
-    names, ids, table = _read_split(root, "test", rounding)
+    names, ids, table = _read_split(root, "test")
     query_ids, query_xywh, query_names = _read_queries(root / "query_info.txt")
     order = np.lexsort((np.arange(len(ids)), table.box_images, ids))
     keys = np.column_stack([ids[order], table.box_images[order]])
@@ -83,21 +81,19 @@ def load_prw_protocol(root: str | Path, gallery_size: int | str = 0, *, rounding
     order = order[first_in_frame]
     starts = np.searchsorted(ids[order], query_ids, side="left")
     counts = np.searchsorted(ids[order], query_ids, side="right") - starts
-    entry_queries = np.repeat(np.arange(len(query_ids)), counts)
-    skipped = np.repeat(np.cumsum(counts) - counts - starts, counts)
-    boxes = order[np.arange(len(entry_queries)) - skipped]
+    places, entry_queries = expand_ranges(starts, counts)
+    boxes = order[places]
     elsewhere = names[table.box_images[boxes]] != query_names[entry_queries]
     boxes, entry_queries = boxes[elsewhere], entry_queries[elsewhere]
-    xyxy = table.boxes_xywh[boxes]
     return SearchProtocol(
         name="PRW",
         image_names=names,
         query_names=query_names,
-        query_boxes=_query_xyxy(query_xywh, rounding),
+        query_boxes=xywh_to_xyxy(query_xywh),
         entry_offsets=np.searchsorted(entry_queries, np.arange(len(query_ids) + 1)),
         entry_images=table.box_images[boxes].astype(np.int32),
         truth_entries=np.arange(len(boxes)),
-        truth_boxes=np.concatenate([xyxy[:, :2], xyxy[:, :2] + xyxy[:, 2:]], axis=1),
+        truth_boxes=xywh_to_xyxy(table.boxes_xywh[boxes]),
         gallery=EVERY,
         image_cameras=_cameras_of(names),
         query_cameras=_cameras_of(query_names),
@@ -111,12 +107,10 @@ def _existing_root(root: str | Path) -> Path:
     return root
 
 
-def _read_split(root: Path, split: str, rounding: str) -> tuple[np.ndarray, np.ndarray, AnnotationTable]:
+def _read_split(root: Path, split: str) -> tuple[np.ndarray, np.ndarray, AnnotationTable]:
     """Frame names, PRW's own id of every kept box, and the boxes."""
     if split not in ("train", "test"):
         raise ValueError(f"prw: split: expected train or test, found {split!r}")
-    if rounding not in ROUNDINGS:
-        raise ValueError(f"prw: rounding: expected one of {ROUNDINGS}, found {rounding!r}")
     path, variable = root / f"frame_{split}.mat", f"img_index_{split}"
     cells = load_mat_variable(path, (variable,), remedy=_REMEDY).reshape(-1)
     try:
@@ -128,13 +122,8 @@ def _read_split(root: Path, split: str, rounding: str) -> tuple[np.ndarray, np.n
     rows = _read_frames([root / "annotations" / f"{name}.mat" for name in names])
     images = np.repeat(np.arange(len(names)), [len(frame) for frame in rows])
     flat = np.concatenate(rows) if rows else np.zeros((0, 5))
-    boxes = flat[:, 1:].copy()
-    if rounding == "seqnet":
-        boxes = np.maximum(boxes, 0)  # before adding the width, which moves the right edge of negative boxes
-        corners = np.trunc(boxes[:, :2])
-        boxes = np.concatenate([corners, np.trunc(boxes[:, :2] + boxes[:, 2:]) - corners], axis=1)
-    kept = (boxes[:, 2:] > 0).all(axis=1)
-    table = AnnotationTable(names, images[kept], boxes[kept])
+    kept = (flat[:, 3:] > 0).all(axis=1)
+    table = AnnotationTable(names, images[kept], flat[kept, 1:])
     return names, flat[kept, 0].astype(np.int64), table
 
 
@@ -184,11 +173,6 @@ def _read_queries(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     table = np.array(numbers, dtype=np.float64).reshape(-1, 5)
     names = np.array([f"{row[5]}.jpg" for row in rows if row], dtype=str)
     return table[:, 0].astype(np.int64), table[:, 1:], names
-
-
-def _query_xyxy(boxes_xywh: np.ndarray, rounding: str) -> np.ndarray:
-    boxes = np.concatenate([boxes_xywh[:, :2], boxes_xywh[:, :2] + boxes_xywh[:, 2:]], axis=1)
-    return np.maximum(np.trunc(boxes), 0) if rounding == "seqnet" else boxes
 
 
 def _cameras_of(names: np.ndarray) -> np.ndarray:

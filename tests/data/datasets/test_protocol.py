@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from inet_d2.data.datasets.protocol import EVERY, SearchProtocol, rows_of
+from inet_d2.data.datasets.protocol import EVERY, SearchProtocol
 
 
 def make(**changes):
@@ -78,10 +78,3 @@ def test_query_outside_its_image_is_refused():
     records[0]["width"] = 20
     with pytest.raises(ValueError, match=r"query 2: expected a box inside c \(20 x 50 pixels\).* 1 of 3"):
         make().check_query_boxes(records)
-
-
-def test_rows_of():
-    table = np.array(["s10.jpg", "s2.jpg", "s1.jpg"])
-    assert rows_of(["s1.jpg", "s3.jpg", "s10.jpg"], table).tolist() == [2, -1, 0]
-    assert rows_of([], table).tolist() == []
-    assert rows_of(["a"], np.array([], dtype=str)).tolist() == [-1]

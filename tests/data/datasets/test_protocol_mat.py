@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from scipy.io import loadmat, savemat
 
 from inet_d2.data.datasets import protocol_mat
-from inet_d2.data.datasets.mat_stream import UnusualLayoutError
 from inet_d2.data.datasets.protocol_mat import read_protocol_lists
+from inet_d2.matlab.format import UnusualLayoutError
 
 number = st.integers(0, 3000) | st.integers(-300, 300) | st.sampled_from([0.5, 14])
 box = st.tuples(number, number, number, number)

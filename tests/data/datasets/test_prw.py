@@ -51,15 +51,6 @@ def test_test_split_drops_boxes_of_no_width(prw_root):
     assert [len(r["annotations"]) for r in records] == [1, 3, 1, 1]
 
 
-def test_seqnet_rounding_clips_before_adding_the_width(prw_root):
-    records = load_prw(prw_root, "test", image_sizes=False, rounding="seqnet")
-    # x = -1.7 -> 0, so the right edge is 0 + 30.9 -> 30 (29.2 without the loss); 20.6 + 80 = 100.6 -> 100.
-    assert records[1]["annotations"][0]["bbox"] == [0, 20, 30, 100]
-    protocol = load_prw_protocol(prw_root, rounding="seqnet")
-    # Queries: truncate each corner, then clip: -1.7 + 30.9 = 29.2 -> 29.
-    assert protocol.query_boxes[1].tolist() == [0, 20, 29, 100]
-
-
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 def test_query_file_with_either_line_end(prw_root, end):
     write_queries(prw_root, end)
@@ -127,8 +118,6 @@ def test_annotation_of_another_shape(prw_root):
         load_prw(prw_root, "test", image_sizes=False)
 
 
-def test_options_are_checked(prw_root):
+def test_an_unknown_split_is_refused(prw_root):
     with pytest.raises(ValueError, match="split: expected train or test, found 'val'"):
         load_prw(prw_root, "val")
-    with pytest.raises(ValueError, match=r"rounding: expected one of .* found 'floor'"):
-        load_prw(prw_root, "test", rounding="floor")

@@ -1,18 +1,32 @@
 """Decoding many small MATLAB v5 matrices at once, from the 32-bit words that hold them.
 
-An unnamed two-dimensional matrix is: tag (14, size in bytes), tag and data of its flags, of its dimensions and of its
-empty name, and then the tag of its data; data of at most 4 bytes stands in the second half of that tag.
+An unnamed two-dimensional matrix is: its tag, tag and data of its flags, of its dimensions and of its empty name, and
+then the tag of its data (see ``format``).
 """
 
 from typing import Final
 
 import numpy as np
 
-from inet_d2.data.datasets.mat_stream import UnusualLayoutError
+from inet_d2.matlab.format import ArrayClass, DataType, UnusualLayoutError
 
-_MATRIX, _CHAR_CLASS = 14, 4
-_NUMBER_TYPES: Final = {1: "i1", 2: "u1", 3: "<i2", 4: "<u2", 5: "<i4", 6: "<u4", 7: "<f4", 9: "<f8"}
-_TEXT_TYPES: Final = {1: 1, 2: 1, 4: 2, 16: 1, 17: 2}
+_NUMBER_TYPES: Final = {
+    DataType.INT8: "i1",
+    DataType.UINT8: "u1",
+    DataType.INT16: "<i2",
+    DataType.UINT16: "<u2",
+    DataType.INT32: "<i4",
+    DataType.UINT32: "<u4",
+    DataType.SINGLE: "<f4",
+    DataType.DOUBLE: "<f8",
+}
+_TEXT_TYPES: Final = {
+    DataType.INT8: 1,
+    DataType.UINT8: 1,
+    DataType.UINT16: 2,
+    DataType.UTF8: 1,
+    DataType.UTF16: 2,
+}
 """Types that strings come in, and their bytes per character."""
 _HEADER_WORDS: Final = 12
 """32-bit words of a matrix before its data: tag, flags, dimensions (two) and an empty name."""
@@ -32,11 +46,11 @@ def matrix_starts(words: np.ndarray, first: np.ndarray, last: np.ndarray) -> np.
     Raises:
         UnusualLayoutError: they do not fill the stretches.
     """
-    # A tag of type 14, followed by nothing or by the tag of 8 bytes of flags (type 6); checked below, since data may
-    # look alike.
-    found = np.flatnonzero(words[:-1] == _MATRIX)
+    # The tag of a matrix, followed by nothing or by the tag of 8 bytes of flags; checked below, since data may look
+    # alike.
+    found = np.flatnonzero(words[:-1] == DataType.MATRIX)
     follow = np.minimum(found + 2, len(words) - 2)
-    found = found[(words[found + 1] == 0) | ((words[follow] == 6) & (words[follow + 1] == 8))]
+    found = found[(words[found + 1] == 0) | ((words[follow] == DataType.UINT32) & (words[follow + 1] == 8))]
     stretch = np.searchsorted(first, found, side="right") - 1
     found = found[(stretch >= 0) & (found < last[stretch])]
     ends = found + 2 + (words[found + 1].astype(np.int64) + 7) // 8 * 2
@@ -65,7 +79,7 @@ def matrix_sizes(words: np.ndarray, starts: np.ndarray) -> np.ndarray:
     """
     filled = np.flatnonzero(words[starts + 1])
     heads = words[starts[filled, None] + np.arange(_HEADER_WORDS)]
-    if np.any(heads[:, [6, 7, 10, 11]] != (5, 8, 1, 0)):
+    if np.any(heads[:, [6, 7, 10, 11]] != (DataType.INT32, 8, DataType.INT8, 0)):
         raise UnusualLayoutError("a matrix with a name or other than two dimensions")
     sizes = np.zeros(len(starts), dtype=np.int64)
     sizes[filled] = heads[:, 8].astype(np.int64) * heads[:, 9]
@@ -113,7 +127,7 @@ def read_texts(words: np.ndarray, starts: np.ndarray, lengths: np.ndarray) -> tu
     Raises:
         UnusualLayoutError: the data is no text, or not ASCII.
     """
-    if np.any(lengths < 1) or np.any(words[starts + 4] & 0xFF != _CHAR_CLASS):
+    if np.any(lengths < 1) or np.any(words[starts + 4] & 0xFF != ArrayClass.CHAR):
         raise UnusualLayoutError("an empty string or none at all")
     kinds, places = _data_places(words, starts)
     octets = words.view(np.uint8)

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
-from inet_d2.data.datasets.mat_stream import UnusualLayoutError, stream_struct, struct_header
+from inet_d2.matlab.format import UnusualLayoutError
+from inet_d2.matlab.stream import stream_struct, struct_header
 
 # The string "ab": class char, 1 x 2, data of type 16 (UTF-8).
 TEXT = (14, 48, 6, 8, 4, 0, 5, 8, 1, 2, 1, 0, 0x20010, 0x6261)

@@ -2,12 +2,8 @@
 
 ``scipy.io.loadmat`` builds three Python arrays for each gallery entry, and TestG4000.mat has 11.6 million entries: at
 the rate of TestG100.mat that is minutes and several GB. This reader unpacks the file piece by piece, and
-``mat_decode`` decodes entries with array arithmetic. It knows the one layout that MATLAB and scipy write for these
+``decode`` decodes entries with array arithmetic. It knows the one layout that MATLAB and scipy write for these
 files; anything else raises ``UnusualLayoutError`` and is left to scipy.
-
-MATLAB v5 in short: an element is a tag (type, size in bytes) and data padded to 8 bytes; data of at most 4 bytes may
-share the tag's 8 bytes, its size then stands in the upper half of the type. A matrix is an element of type 14 that
-holds flags, dimensions, name and data; a struct holds its field names and then one matrix per field and record.
 """
 
 import struct
@@ -17,13 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
 
-_MATRIX, _COMPRESSED = 14, 15
-_STRUCT_CLASS = 2
+from inet_d2.matlab.format import HEADER_BYTES, LITTLE_ENDIAN, ArrayClass, DataType, UnusualLayoutError
+
 _PIECE: Final = 1 << 16
-
-
-class UnusualLayoutError(Exception):
-    """The file has another layout than the one this reader knows."""
 
 
 @dataclass(frozen=True)
@@ -55,8 +47,8 @@ def stream_struct(path: Path, variable: str) -> Iterator[tuple[str, bytes]]:
         UnusualLayoutError: another layout, no such variable, or a damaged file.
     """
     with path.open("rb") as file:
-        header = file.read(128)
-        if len(header) < 128 or header[126:128] != b"IM":
+        header = file.read(HEADER_BYTES)
+        if len(header) < HEADER_BYTES or not header.endswith(LITTLE_ENDIAN):
             raise UnusualLayoutError("no little-endian MATLAB v5 header")
         while True:
             tag = file.read(8)
@@ -64,11 +56,11 @@ def stream_struct(path: Path, variable: str) -> Iterator[tuple[str, bytes]]:
                 raise UnusualLayoutError(f"no variable {variable}")
             kind, size = struct.unpack("<II", tag)
             end = file.tell() + size
-            source = _Source(file, size, compressed=kind == _COMPRESSED, tag=tag)
-            if kind not in (_MATRIX, _COMPRESSED):
+            source = _Source(file, size, compressed=kind == DataType.COMPRESSED, tag=tag)
+            if kind not in (DataType.MATRIX, DataType.COMPRESSED):
                 raise UnusualLayoutError(f"element of type {kind}")
             inner, _ = struct.unpack("<II", source.take(8))
-            if inner != _MATRIX:
+            if inner != DataType.MATRIX:
                 raise UnusualLayoutError(f"element of type {inner}")
             found = _variable_header(source)
             if found is not None and found[0] == variable:
@@ -78,7 +70,7 @@ def stream_struct(path: Path, variable: str) -> Iterator[tuple[str, bytes]]:
             for field in found[1].fields:
                 tag = source.take(8)
                 kind, size = struct.unpack("<II", tag)
-                if kind != _MATRIX:
+                if kind != DataType.MATRIX:
                     raise UnusualLayoutError(f"field of type {kind}")
                 yield field, tag + source.take(size)
 
@@ -105,14 +97,14 @@ def struct_header(matrix: bytes) -> StructHeader:
 def _variable_header(source: "_Source") -> tuple[str, StructHeader] | None:
     """Name and head of the matrix that begins here; None when it is no struct array."""
     kind, flags = source.element()
-    if kind != 6 or len(flags) != 8:
+    if kind != DataType.UINT32 or len(flags) != 8:
         raise UnusualLayoutError("no matrix flags")
     kind, sizes = source.element()
-    if kind != 5 or len(sizes) != 8:
+    if kind != DataType.INT32 or len(sizes) != 8:
         raise UnusualLayoutError("other than two dimensions")
     rows, columns = struct.unpack("<ii", sizes)
     _, name = source.element()
-    if flags[0] != _STRUCT_CLASS:
+    if flags[0] != ArrayClass.STRUCT:
         return None
     _, width = source.element()
     _, names = source.element()

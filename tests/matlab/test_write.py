@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from scipy.io import loadmat
 
-from inet_d2.scenes import matfile
-from inet_d2.scenes.matfile import encode_row, encode_structs, encode_text, save_cells, save_structs
+from inet_d2.matlab import write
+from inet_d2.matlab.write import encode_row, encode_structs, encode_text, save_cells, save_structs
 
 
 def written(tmp_path, records, fields, **options):
@@ -67,7 +67,7 @@ def test_cells_are_a_column(tmp_path):
 
 
 def test_a_variable_that_the_format_cannot_hold_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(matfile, "_LARGEST", 100)
+    monkeypatch.setattr(write, "_LARGEST", 100)
     with pytest.raises(ValueError, match=r"c\.mat would take \d+ bytes, a MATLAB 5 file holds 100"):
         save_cells(tmp_path / "c.mat", "C", [encode_text("x" * 80)])
     assert list(tmp_path.iterdir()) == []

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from inet_d2.data.datasets.mat_decode import matrix_sizes, matrix_starts, read_numbers, read_texts
-from inet_d2.data.datasets.mat_stream import UnusualLayoutError
+from inet_d2.matlab.decode import matrix_sizes, matrix_starts, read_numbers, read_texts
+from inet_d2.matlab.format import UnusualLayoutError
 
 
 def words(*values):

@@ -6,7 +6,6 @@ about 50 microseconds for each of the paper preset's 22 million gallery entries.
 
 from __future__ import annotations
 
-import os
 import struct
 import zlib
 from collections.abc import Callable, Iterable, Sequence
@@ -14,10 +13,12 @@ from pathlib import Path
 
 import numpy as np
 
-_INT8, _UINT8, _UINT16, _INT32, _UINT32, _DOUBLE, _MATRIX, _COMPRESSED, _UTF8 = 1, 2, 4, 5, 6, 9, 14, 15, 16
-_CELL_CLASS, _STRUCT_CLASS, _CHAR_CLASS, _DOUBLE_CLASS = 1, 2, 4, 6
+from inet_d2.files import written_aside
+from inet_d2.matlab.format import HEADER_BYTES, LITTLE_ENDIAN, ArrayClass, DataType
+
 _NAME_LENGTH = 32
 _LARGEST = 2**32 - 1
+_VERSION = 0x0100
 
 
 def encode_text(text: str) -> bytes:
@@ -29,7 +30,7 @@ def encode_text(text: str) -> bytes:
     Returns:
         An element for a struct or cell.
     """
-    return _matrix(_CHAR_CLASS, (1, len(text)), [_element(_UTF8, text.encode("ascii"))])
+    return _matrix(ArrayClass.CHAR, (1, len(text)), [_element(DataType.UTF8, text.encode("ascii"))])
 
 
 def encode_row(values: Iterable[int]) -> bytes:
@@ -43,10 +44,11 @@ def encode_row(values: Iterable[int]) -> bytes:
     """
     row = np.asarray(list(values), dtype="<u2")
     if not row.size:
-        return _matrix(_DOUBLE_CLASS, (1, 0), [_element(_DOUBLE, b"")])
-    small = row.max() < 256
-    data = _element(_UINT8, row.astype(np.uint8).tobytes()) if small else _element(_UINT16, row.tobytes())
-    return _matrix(_DOUBLE_CLASS, (1, row.size), [data])
+        return _matrix(ArrayClass.DOUBLE, (1, 0), [_element(DataType.DOUBLE, b"")])
+    kind = DataType.UINT16
+    if row.max() < 256:
+        kind, row = DataType.UINT8, row.astype(np.uint8)
+    return _matrix(ArrayClass.DOUBLE, (1, row.size), [_element(kind, row.tobytes())])
 
 
 def encode_structs(records: Sequence[bytes], fields: Sequence[str]) -> bytes:
@@ -59,7 +61,7 @@ def encode_structs(records: Sequence[bytes], fields: Sequence[str]) -> bytes:
     Returns:
         An element for a struct or cell.
     """
-    return _matrix(_STRUCT_CLASS, (1, len(records)), [_field_names(fields), *records])
+    return _matrix(ArrayClass.STRUCT, (1, len(records)), [_field_names(fields), *records])
 
 
 def save_structs(
@@ -77,7 +79,7 @@ def save_structs(
     Raises:
         ValueError: the variable is larger than 4 GiB, which the format cannot hold.
     """
-    head = _matrix_head(_STRUCT_CLASS, (1, count), name) + _field_names(fields)
+    head = _matrix_head(ArrayClass.STRUCT, (1, count), name) + _field_names(fields)
     _save(path, head, records)
 
 
@@ -92,42 +94,45 @@ def save_cells(path: Path, name: str, items: Sequence[bytes]) -> None:
     Raises:
         ValueError: the variable is larger than 4 GiB, which the format cannot hold.
     """
-    _save(path, _matrix_head(_CELL_CLASS, (len(items), 1), name), lambda: items)
+    _save(path, _matrix_head(ArrayClass.CELL, (len(items), 1), name), lambda: items)
 
 
 def _save(path: Path, head: bytes, parts: Callable[[], Iterable[bytes]]) -> None:
     """Header, then the variable, compressed piece by piece."""
     length = len(head) + sum(len(part) for part in parts())
     if length > _LARGEST:
-        raise ValueError(f"matfile: {path.name} would take {length} bytes, a MATLAB 5 file holds {_LARGEST}")
-    aside = path.with_name(path.name + ".partial")
+        raise ValueError(f"{path.name} would take {length} bytes, a MATLAB 5 file holds {_LARGEST}")
     pack = zlib.compressobj(1)
-    with aside.open("wb") as file:
-        file.write(b"MATLAB 5.0 MAT-file, drawn street scenes".ljust(124) + struct.pack("<H2s", 0x0100, b"IM"))
-        file.write(struct.pack("<II", _COMPRESSED, 0))
+    with written_aside(path) as aside, aside.open("wb") as file:
+        text = b"MATLAB 5.0 MAT-file, drawn street scenes".ljust(HEADER_BYTES - 4)
+        file.write(text + struct.pack("<H2s", _VERSION, LITTLE_ENDIAN))
+        file.write(struct.pack("<II", DataType.COMPRESSED, 0))
         start = file.tell()
-        file.write(pack.compress(struct.pack("<II", _MATRIX, length) + head))
+        file.write(pack.compress(struct.pack("<II", DataType.MATRIX, length) + head))
         file.writelines(pack.compress(part) for part in parts())
         file.write(pack.flush())
         packed = file.tell() - start
         file.seek(start - 4)
         file.write(struct.pack("<I", packed))
-    os.replace(aside, path)
 
 
 def _matrix(kind: int, shape: tuple[int, int], parts: Sequence[bytes]) -> bytes:
     body = b"".join([_matrix_head(kind, shape, ""), *parts])
-    return struct.pack("<II", _MATRIX, len(body)) + body
+    return struct.pack("<II", DataType.MATRIX, len(body)) + body
 
 
 def _matrix_head(kind: int, shape: tuple[int, int], name: str) -> bytes:
     flags, size = struct.pack("<II", kind, 0), struct.pack("<ii", *shape)
-    return _element(_UINT32, flags) + _element(_INT32, size) + _element(_INT8, name.encode("ascii"))
+    return (
+        _element(DataType.UINT32, flags)
+        + _element(DataType.INT32, size)
+        + _element(DataType.INT8, name.encode("ascii"))
+    )
 
 
 def _field_names(fields: Sequence[str]) -> bytes:
     names = b"".join(field.encode("ascii").ljust(_NAME_LENGTH, b"\0") for field in fields)
-    return _element(_INT32, struct.pack("<i", _NAME_LENGTH)) + _element(_INT8, names)
+    return _element(DataType.INT32, struct.pack("<i", _NAME_LENGTH)) + _element(DataType.INT8, names)
 
 
 def _element(kind: int, data: bytes) -> bytes:

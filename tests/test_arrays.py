@@ -1,9 +1,15 @@
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inet_d2.evaluation.segments import expand_ranges, first_maxima, paired_iou
+from inet_d2.arrays import expand_ranges, first_maxima, rows_of
+
+
+def test_rows_of():
+    table = np.array(["s10.jpg", "s2.jpg", "s1.jpg"])
+    assert rows_of(["s1.jpg", "s3.jpg", "s10.jpg"], table).tolist() == [2, -1, 0]
+    assert rows_of([], table).tolist() == []
+    assert rows_of(["a"], np.array([], dtype=str)).tolist() == [-1]
 
 
 def test_expand_ranges():
@@ -27,10 +33,3 @@ def test_first_maxima_against_a_loop(runs):
         expected.append(start + run.index(max(run)))
         start += len(run)
     assert first_maxima(values, owners).tolist() == expected
-
-
-def test_paired_iou():
-    boxes = np.array([[0, 0, 10, 10], [0, 0, 10, 10], [0, 0, 10, 10], [3, 3, 3, 3]])
-    others = np.array([[5, 0, 15, 10], [10, 0, 20, 10], [0, 0, 10, 10], [3, 3, 3, 3]])
-    # 50 / 150; edges that touch do not overlap; the same box; two empty boxes.
-    assert paired_iou(boxes, others) == pytest.approx([1 / 3, 0, 1, 0])

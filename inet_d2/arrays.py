@@ -1,6 +1,27 @@
-"""Array arithmetic on runs of rows, and the overlap of boxes."""
+"""Array arithmetic on names and on runs of rows."""
+
+from collections.abc import Sequence
 
 import numpy as np
+
+
+def rows_of(names: np.ndarray | Sequence[str], table: np.ndarray) -> np.ndarray:
+    """Look names up in a table of distinct names.
+
+    Args:
+        names: (N,) str.
+        table: (I,) str, no name twice.
+
+    Returns:
+        (N,) int64 rows of ``table``; -1 for names that it lacks.
+    """
+    names = np.asarray(names, dtype=str)
+    if not len(table):
+        return np.full(len(names), -1)
+    order = np.argsort(table)
+    places = np.minimum(np.searchsorted(table, names, sorter=order), len(table) - 1)
+    rows = order[places]
+    return np.where(table[rows] == names, rows, -1)
 
 
 def expand_ranges(starts: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -35,21 +56,3 @@ def first_maxima(values: np.ndarray, owners: np.ndarray) -> np.ndarray:
     largest = np.flatnonzero(values == np.repeat(np.maximum.reduceat(values, begins), lengths))
     runs = owners[largest]
     return largest[np.concatenate([[True], runs[1:] != runs[:-1]])]
-
-
-def paired_iou(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Intersection over union of box pairs, with exclusive right and bottom edges.
-
-    Args:
-        boxes: (T, 4) XYXY.
-        others: (T, 4) XYXY.
-
-    Returns:
-        (T,) float64 in [0, 1]; 0 where both boxes are empty.
-    """
-    boxes, others = boxes.astype(np.float64, copy=False), others.astype(np.float64, copy=False)
-    sides = np.minimum(boxes[:, 2:], others[:, 2:]) - np.maximum(boxes[:, :2], others[:, :2])
-    intersection = np.maximum(sides, 0).prod(axis=1)
-    areas = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1) + (others[:, 2:] - others[:, :2]).prod(axis=1)
-    union = areas - intersection
-    return np.divide(intersection, union, out=np.zeros_like(union), where=union > 0)
