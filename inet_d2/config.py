@@ -55,6 +55,8 @@ def _add_backbone_config(cfg: CN) -> None:
 
 def _add_reid_config(cfg: CN) -> None:
     reid = cfg.MODEL.ROI_REID_HEAD = CN()
+    # Embedding head, a name in ROI_REID_HEAD_REGISTRY. The next key and NORM and SEPARATE_FC are those of the default.
+    reid.NAME = "EmbeddingHead"
     # What the embedding is: "learned", a linear layer behind the box head that the losses below train, or "box_head",
     # the box head's own output at unit length, which no identity loss trains (a plain detector with a fixed embedding;
     # EMBED_DIM, NORM and SEPARATE_FC then play no part, and every loss below must be off).
@@ -63,7 +65,8 @@ def _add_reid_config(cfg: CN) -> None:
     reid.EMBED_DIM = 256
     # Number of labelled identities of the training set, C; the classifier has C + 1 outputs (section 3.3).
     reid.NUM_PIDS = 5532
-    # Batch normalisation of the embedding before it is scaled to unit length: "" (paper) or "BN". Ours.
+    # Normalisation of the embedding before it is scaled to unit length: "" (paper), "BN", "SyncBN", "FrozenBN" or "GN".
+    # Ours.
     reid.NORM = ""
     # Give the embedding fully-connected layers of its own instead of sharing fc6/fc7 with detection. Ours.
     reid.SEPARATE_FC = False

@@ -70,6 +70,7 @@ def test_the_code_about_extending_runs(tmp_path, monkeypatch):
     for name in ("a.jpg", "b.jpg"):
         Image.effect_noise((320, 240), 40).convert("RGB").save(name)
     assert build_model(cfg).backbone.width == 32
+    assert type(build_model(cfg).roi_heads.reid_head).__name__ == "TwoWayHead"
     with EventStorage():
         losses = build_model(cfg)(next(iter(build_train_loader(cfg))))
     assert {"loss_compact", "loss_olp", "loss_hep"} <= set(losses)

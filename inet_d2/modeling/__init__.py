@@ -9,17 +9,21 @@ from inet_d2.modeling.roi_heads.box_head import DropoutBoxHead
 from inet_d2.modeling.roi_heads.identity_branch import IdentityBranch
 from inet_d2.modeling.roi_heads.inet_res5_roi_heads import INetRes5ROIHeads
 from inet_d2.modeling.roi_heads.inet_roi_heads import INetROIHeads
+from inet_d2.modeling.roi_heads.reid_head import ROI_REID_HEAD_REGISTRY, EmbeddingHead, build_reid_head
 
 __all__ = [
     "IDENTITY_TERM_REGISTRY",
+    "ROI_REID_HEAD_REGISTRY",
     "VGG16",
     "CropReID",
     "DropoutBoxHead",
+    "EmbeddingHead",
     "INet",
     "INetROIHeads",
     "INetRes5ROIHeads",
     "IdentityBranch",
     "IdentityTerm",
+    "build_reid_head",
     "build_swin_fpn_backbone",
     "build_vgg16_backbone",
 ]

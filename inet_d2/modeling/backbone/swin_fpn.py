@@ -42,7 +42,7 @@ def _check_options(node: CfgNode, stages: int, in_features: list[str], freeze_at
     if len(node.NUM_HEADS) != stages:
         raise ValueError(
             f"MODEL.SWIN.NUM_HEADS: expected one number for each of the {stages} stages in MODEL.SWIN.DEPTHS, "
-            f"got {tuple(node.NUM_HEADS)}."
+            f"found {tuple(node.NUM_HEADS)}."
         )
     widths = [node.EMBED_DIM * 2**stage for stage in range(stages)]
     if any(width % heads for width, heads in zip(widths, node.NUM_HEADS, strict=True)):
@@ -53,6 +53,6 @@ def _check_options(node: CfgNode, stages: int, in_features: list[str], freeze_at
     names = [f"p{stage}" for stage in range(stages)]
     first = names.index(in_features[0]) if in_features and in_features[0] in names else 0
     if not in_features or in_features != names[first : first + len(in_features)]:
-        raise ValueError(f"MODEL.FPN.IN_FEATURES: expected successive stages out of {names}, got {in_features}.")
+        raise ValueError(f"MODEL.FPN.IN_FEATURES: expected successive stages out of {names}, found {in_features}.")
     if not 0 <= freeze_at <= stages + 1:
-        raise ValueError(f"MODEL.BACKBONE.FREEZE_AT: expected 0 to {stages + 1}, got {freeze_at}.")
+        raise ValueError(f"MODEL.BACKBONE.FREEZE_AT: expected 0 to {stages + 1}, found {freeze_at}.")

@@ -55,7 +55,7 @@ class VGG16(Backbone):
         unknown = [name for name in out_features if name not in self._out_feature_channels]
         if unknown or not out_features:
             raise ValueError(
-                f"VGG16: out_features must be chosen from {sorted(self._out_feature_channels)}, got {out_features}."
+                f"VGG16: out_features must be chosen from {sorted(self._out_feature_channels)}, found {out_features}."
             )
         self._freeze(freeze_at)
 
@@ -98,7 +98,7 @@ def _make_stack(number: int, in_channels: int, width: int, depth: int, norm: str
 def _check_options(widths: list[float], norm: str, stride: int, freeze_at: int) -> None:
     if any(width < 1 or width != int(width) for width in widths):
         raise ValueError(
-            f"MODEL.VGG.WIDTH_FACTOR: every stack needs a whole number of channels, got {widths}; "
+            f"MODEL.VGG.WIDTH_FACTOR: every stack needs a whole number of channels, found {widths}; "
             "use a multiple of 1/64."
         )
     if norm == "GN" and any(width % 32 for width in widths):
@@ -107,9 +107,9 @@ def _check_options(widths: list[float], norm: str, stride: int, freeze_at: int) 
             f"gives {[int(width) for width in widths]}; use a factor of 0.5 or more, or another norm."
         )
     if stride not in (8, 16):
-        raise ValueError(f"MODEL.VGG.STRIDE: expected 8 or 16, got {stride}.")
+        raise ValueError(f"MODEL.VGG.STRIDE: expected 8 or 16, found {stride}.")
     if not 0 <= freeze_at <= len(DEPTHS):
-        raise ValueError(f"MODEL.BACKBONE.FREEZE_AT: VGG16 has stacks 1 to {len(DEPTHS)}, got {freeze_at}.")
+        raise ValueError(f"MODEL.BACKBONE.FREEZE_AT: VGG16 has stacks 1 to {len(DEPTHS)}, found {freeze_at}.")
 
 
 @BACKBONE_REGISTRY.register()

@@ -25,7 +25,7 @@ class FeatureDictionary(nn.Module):
     def __init__(self, *, size: int, embed_dim: int) -> None:
         super().__init__()
         if size <= 0 or embed_dim <= 0:
-            raise ValueError(f"FeatureDictionary: size and embed_dim must be positive, got {size} and {embed_dim}.")
+            raise ValueError(f"FeatureDictionary: size and embed_dim must be positive, found {size} and {embed_dim}.")
         self.register_buffer("embeddings", torch.zeros(size, embed_dim))
         self.register_buffer("pids", torch.full((size,), UNLABELLED, dtype=torch.int64))
         # Where the next entry goes, and how many entries are in use.

@@ -114,7 +114,7 @@ class OIMTerm(IdentityTerm):
     ) -> None:
         super().__init__(loss_weight=loss_weight)
         if not 0.0 <= momentum < 1.0:
-            raise ValueError(f"MODEL.ROI_REID_HEAD.OIM.MOMENTUM: expected a number in [0, 1), got {momentum}.")
+            raise ValueError(f"MODEL.ROI_REID_HEAD.OIM.MOMENTUM: expected a number in [0, 1), found {momentum}.")
         self.momentum = momentum
         self.scale = scale
         self.use_unlabelled = use_unlabelled

@@ -84,7 +84,7 @@ class RandomSoftmaxTerm(SoftmaxTerm):
         if num_classes < 2:
             raise ValueError(
                 "MODEL.ROI_REID_HEAD.RANDOM_SOFTMAX.NUM_CLASSES: the own class and background are always there, so it "
-                f"must be at least 2, got {num_classes}."
+                f"must be at least 2, found {num_classes}."
             )
         self.num_classes = num_classes
 

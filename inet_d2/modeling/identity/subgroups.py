@@ -55,7 +55,7 @@ def form_subgroups(
     Source: I-Net (arXiv 1804.00376), section 3.2.
     """
     if gradient not in ("anchor", "full"):
-        raise ValueError(f'form_subgroups: gradient must be "anchor" or "full", got "{gradient}".')
+        raise ValueError(f'form_subgroups: gradient must be "anchor" or "full", found "{gradient}".')
     anchors = is_positive.any(dim=1).nonzero(as_tuple=True)[0]
     queries = embeddings[anchors]
     positives = embeddings

@@ -44,7 +44,7 @@ class CropReID(INet):
         # What only the joint stage uses gets no gradient here and must not look trainable to a distributed trainer.
         self.roi_heads.identity_losses.terms.requires_grad_(False)
         self.roi_heads.box_predictor.requires_grad_(False)
-        if self.roi_heads.reid_head.fc is not None:
+        if not self.roi_heads.reid_head.needs_region_features:
             self.roi_heads.box_head.requires_grad_(False)
 
     @classmethod

@@ -26,7 +26,7 @@ class DropoutBoxHead(FastRCNNConvFCHead):
     def __init__(self, input_shape: ShapeSpec, *, dropout: float, **kwargs: object) -> None:
         super().__init__(input_shape, **kwargs)
         if not 0.0 <= dropout < 1.0:
-            raise ValueError(f"MODEL.ROI_BOX_HEAD.DROPOUT: expected a number in [0, 1), got {dropout}.")
+            raise ValueError(f"MODEL.ROI_BOX_HEAD.DROPOUT: expected a number in [0, 1), found {dropout}.")
         self.dropout = dropout
 
     @classmethod

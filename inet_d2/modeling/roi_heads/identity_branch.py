@@ -5,20 +5,21 @@ from detectron2.config import CfgNode, configurable
 from detectron2.layers import ShapeSpec
 from detectron2.structures import Boxes, ImageList, Instances
 from detectron2.utils.events import get_event_storage
-from torch import Tensor
+from torch import Tensor, nn
 
 from inet_d2.modeling.identity.losses import IdentityLosses
 from inet_d2.modeling.roi_heads.region_pids import keep_shared_people, label_regions
-from inet_d2.modeling.roi_heads.reid_head import EmbeddingHead
+from inet_d2.modeling.roi_heads.reid_head import build_reid_head
 
 
 class IdentityBranch:
     """Mix-in that gives ROI heads embeddings and identity losses on the features of the box branch.
 
-    List it before one of Detectron2's ROI heads with a ``box_predictor``, and implement the three hooks at the end.
+    List it before one of Detectron2's ROI heads with a ``box_predictor``, and implement the three hooks at the
+    end: :meth:`region_feature_shape`, :meth:`pool_regions` and :meth:`region_features`.
 
     Args:
-        reid_head: makes embeddings of region features.
+        reid_head: makes embeddings of regions, see ``ROI_REID_HEAD_REGISTRY``.
         identity_losses: the losses that are switched on, with their state.
         person_iou, background_iou: see :func:`label_regions`.
         pool_final_box: in testing, embed the regressed box instead of the proposal.
@@ -29,7 +30,7 @@ class IdentityBranch:
     def __init__(
         self,
         *,
-        reid_head: EmbeddingHead,
+        reid_head: nn.Module,
         identity_losses: IdentityLosses,
         person_iou: float,
         background_iou: float,
@@ -54,10 +55,10 @@ class IdentityBranch:
         reid = cfg.MODEL.ROI_REID_HEAD
         resolution = cfg.MODEL.ROI_BOX_HEAD.POOLER_RESOLUTION
         channels = input_shape[cfg.MODEL.ROI_HEADS.IN_FEATURES[0]].channels
-        ret["reid_head"] = EmbeddingHead(
+        ret["reid_head"] = build_reid_head(
             cfg,
             pooled_shape=ShapeSpec(channels=channels, height=resolution, width=resolution),
-            feature_shape=cls._region_feature_shape(cfg, ret),
+            feature_shape=cls.region_feature_shape(cfg, ret),
         )
         ret["identity_losses"] = IdentityLosses(cfg)
         ret["person_iou"] = reid.PERSON_IOU
@@ -90,8 +91,8 @@ class IdentityBranch:
         sampled = self.label_and_sample_proposals(proposals, targets)
         if self.identity_losses.needs_pairs:
             sampled = keep_shared_people(sampled, targets)
-        pooled = self._pool(features, [x.proposal_boxes for x in sampled])
-        region_features = self._region_features(pooled)
+        pooled = self.pool_regions(features, [x.proposal_boxes for x in sampled])
+        region_features = self.region_features(pooled)
         losses = self.box_predictor.losses(self.box_predictor(region_features), sampled)
         if len(self.identity_losses.terms) > 0:
             losses.update(self._identity_losses(self.reid_head(pooled, region_features), sampled, targets))
@@ -111,8 +112,8 @@ class IdentityBranch:
         return losses
 
     def _detect(self, features: dict[str, Tensor], proposals: list[Instances]) -> list[Instances]:
-        pooled = self._pool(features, [x.proposal_boxes for x in proposals])
-        region_features = self._region_features(pooled)
+        pooled = self.pool_regions(features, [x.proposal_boxes for x in proposals])
+        region_features = self.region_features(pooled)
         detections, kept = self.box_predictor.inference(self.box_predictor(region_features), proposals)
         if self.pool_final_box:
             embeddings = self.embed_boxes(features, [x.pred_boxes for x in detections])
@@ -135,9 +136,9 @@ class IdentityBranch:
         Returns:
             (R, D) float, unit length, all images one after the other.
         """
-        pooled = self._pool(features, boxes)
-        needs_box_head = self.reid_head.fc is None
-        return self.reid_head(pooled, self._region_features(pooled) if needs_box_head else None)
+        pooled = self.pool_regions(features, boxes)
+        needed = self.reid_head.needs_region_features
+        return self.reid_head(pooled, self.region_features(pooled) if needed else None)
 
     def forward_with_given_boxes(self, features: dict[str, Tensor], instances: list[Instances]) -> list[Instances]:
         """Add ``pred_embeddings`` to instances that have ``pred_boxes`` (testing only)."""
@@ -147,23 +148,39 @@ class IdentityBranch:
         return instances
 
     @classmethod
-    def _region_feature_shape(cls, cfg: CfgNode, arguments: dict) -> ShapeSpec:
-        """Shape of what :meth:`_region_features` returns, given the arguments of the ROI heads."""
+    def region_feature_shape(cls, cfg: CfgNode, arguments: dict) -> ShapeSpec:
+        """Hook: what :meth:`region_features` will return.
+
+        Args:
+            cfg: configuration.
+            arguments: what ``from_config`` of the ROI heads gave.
+
+        Returns:
+            A shape whose ``channels`` is F.
+        """
         raise NotImplementedError
 
-    def _pool(self, features: dict[str, Tensor], boxes: list[Boxes]) -> Tensor:
-        """Pool regions: (R, C, H, W)."""
+    def pool_regions(self, features: dict[str, Tensor], boxes: list[Boxes]) -> Tensor:
+        """Hook: pool regions.
+
+        Args:
+            features: feature maps by name.
+            boxes: per image, in the network's frame.
+
+        Returns:
+            (R, C, H, W) float, all images one after the other.
+        """
         raise NotImplementedError
 
-    def _region_features(self, pooled: Tensor) -> Tensor:
-        """What the box predictor sees: (R, F)."""
+    def region_features(self, pooled: Tensor) -> Tensor:
+        """Hook: what the box predictor sees of (R, C, H, W) pooled regions, (R, F) float."""
         raise NotImplementedError
 
 
 def _check_options(reid: CfgNode, *, has_losses: bool) -> None:
     if not reid.BACKGROUND_IOU <= reid.PERSON_IOU:
         raise ValueError(
-            "MODEL.ROI_REID_HEAD: BACKGROUND_IOU must not exceed PERSON_IOU, got "
+            "MODEL.ROI_REID_HEAD: BACKGROUND_IOU must not exceed PERSON_IOU, found "
             f"{reid.BACKGROUND_IOU} and {reid.PERSON_IOU}."
         )
     if reid.EMBEDDING == "learned" and not has_losses:

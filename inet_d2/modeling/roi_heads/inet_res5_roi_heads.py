@@ -31,12 +31,15 @@ class INetRes5ROIHeads(IdentityBranch, Res5ROIHeads):
         return super().from_config(cfg, input_shape)
 
     @classmethod
-    def _region_feature_shape(cls, cfg: CfgNode, arguments: dict) -> ShapeSpec:
+    def region_feature_shape(cls, cfg: CfgNode, arguments: dict) -> ShapeSpec:
+        """The fifth stage's channels."""
         # Each stage of a ResNet has twice the channels of the one before it.
         return ShapeSpec(channels=cfg.MODEL.RESNETS.RES2_OUT_CHANNELS * 2**3)
 
-    def _pool(self, features: dict[str, Tensor], boxes: list[Boxes]) -> Tensor:
+    def pool_regions(self, features: dict[str, Tensor], boxes: list[Boxes]) -> Tensor:
+        """Pool from the fourth stage's map."""
         return self.pooler([features[name] for name in self.in_features], boxes)
 
-    def _region_features(self, pooled: Tensor) -> Tensor:
+    def region_features(self, pooled: Tensor) -> Tensor:
+        """The average of the fifth stage's output."""
         return self.res5(pooled).mean(dim=(2, 3))

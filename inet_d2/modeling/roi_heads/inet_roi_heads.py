@@ -20,11 +20,14 @@ class INetROIHeads(IdentityBranch, StandardROIHeads):
     """
 
     @classmethod
-    def _region_feature_shape(cls, cfg: CfgNode, arguments: dict) -> ShapeSpec:
+    def region_feature_shape(cls, cfg: CfgNode, arguments: dict) -> ShapeSpec:
+        """The box head's output."""
         return arguments["box_head"].output_shape
 
-    def _pool(self, features: dict[str, Tensor], boxes: list[Boxes]) -> Tensor:
+    def pool_regions(self, features: dict[str, Tensor], boxes: list[Boxes]) -> Tensor:
+        """Pool from the feature maps of the box branch."""
         return self.box_pooler([features[name] for name in self.box_in_features], boxes)
 
-    def _region_features(self, pooled: Tensor) -> Tensor:
+    def region_features(self, pooled: Tensor) -> Tensor:
+        """The box head's output."""
         return self.box_head(pooled)

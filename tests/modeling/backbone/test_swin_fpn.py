@@ -82,7 +82,7 @@ def test_an_engine_without_swin_says_so():
         ("MODEL.FPN.IN_FEATURES", ["p0", "p2"], r"IN_FEATURES: expected successive stages .* \['p0', 'p2'\]"),
         ("MODEL.FPN.IN_FEATURES", ["res2"], r"IN_FEATURES: expected successive stages .* \['res2'\]"),
         ("MODEL.FPN.IN_FEATURES", [], r"IN_FEATURES: expected successive stages .* \[\]"),
-        ("MODEL.BACKBONE.FREEZE_AT", 6, "FREEZE_AT: expected 0 to 5, got 6"),
+        ("MODEL.BACKBONE.FREEZE_AT", 6, "FREEZE_AT: expected 0 to 5, found 6"),
     ],
 )
 def test_keys_that_do_not_fit_are_named(key, value, message):

@@ -54,9 +54,9 @@ def test_frozen_stacks_do_not_learn_and_their_batch_norm_holds():
     [
         ({"width_factor": 0.3}, "WIDTH_FACTOR: every stack needs a whole number of channels"),
         ({"norm": "GN"}, "needs multiples of 32 channels"),
-        ({"stride": 4}, "expected 8 or 16, got 4"),
-        ({"freeze_at": 6}, "stacks 1 to 5, got 6"),
-        ({"out_features": ["res4"]}, r"chosen from \['conv1_2', .*got \['res4'\]"),
+        ({"stride": 4}, "expected 8 or 16, found 4"),
+        ({"freeze_at": 6}, "stacks 1 to 5, found 6"),
+        ({"out_features": ["res4"]}, r"chosen from \['conv1_2', .*found \['res4'\]"),
     ],
 )
 def test_bad_options_are_refused(options, message):

@@ -58,5 +58,5 @@ def test_state_survives_a_checkpoint():
 
 @pytest.mark.parametrize(("size", "dim"), [(0, 2), (3, 0), (-1, 2)])
 def test_bad_sizes_are_refused(size, dim):
-    with pytest.raises(ValueError, match=f"must be positive, got {size} and {dim}"):
+    with pytest.raises(ValueError, match=f"must be positive, found {size} and {dim}"):
         FeatureDictionary(size=size, embed_dim=dim)

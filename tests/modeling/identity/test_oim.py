@@ -237,5 +237,5 @@ def test_resume_goes_on_exactly():
 
 @pytest.mark.parametrize("momentum", [-0.1, 1.0])
 def test_momentum_out_of_range_is_refused(momentum):
-    with pytest.raises(ValueError, match=rf"OIM\.MOMENTUM: expected a number in \[0, 1\), got {momentum}"):
+    with pytest.raises(ValueError, match=rf"OIM\.MOMENTUM: expected a number in \[0, 1\), found {momentum}"):
         build(momentum=momentum)

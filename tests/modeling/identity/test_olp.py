@@ -139,5 +139,5 @@ def test_large_scale_does_not_overflow():
 
 def test_unknown_gradient_rule_is_refused():
     embeddings, is_positive, negatives, is_negative = random_case()
-    with pytest.raises(ValueError, match='must be "anchor" or "full", got "both"'):
+    with pytest.raises(ValueError, match='must be "anchor" or "full", found "both"'):
         form_subgroups(embeddings, is_positive, negatives, is_negative, gradient="both")

@@ -105,5 +105,5 @@ def test_gradients_are_finite_and_no_sample_gives_zero():
 
 
 def test_fewer_than_two_classes_are_refused():
-    with pytest.raises(ValueError, match=r"RANDOM_SOFTMAX\.NUM_CLASSES: .* at least 2, got 1"):
+    with pytest.raises(ValueError, match=r"RANDOM_SOFTMAX\.NUM_CLASSES: .* at least 2, found 1"):
         build(1)

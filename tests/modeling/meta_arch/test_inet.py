@@ -98,7 +98,7 @@ def test_the_embedding_belongs_to_its_detection(tiny_cfg, make_image, pool_final
     else:
         # Each detection's embedding is that of the proposal whose regression gives its box.
         with torch.no_grad():
-            pooled = model.roi_heads._pool(features, boxes)
+            pooled = model.roi_heads.pool_regions(features, boxes)
             predictions = model.roi_heads.box_predictor(model.roi_heads.box_head(pooled))
             _, kept = model.roi_heads.box_predictor.inference(predictions, proposals)
         torch.testing.assert_close(detections.pred_embeddings, candidates[kept[0]])
@@ -180,7 +180,7 @@ def test_loss_weights_and_switches(tiny_cfg, make_image):
 
 def test_iou_thresholds_that_overlap_are_refused(tiny_cfg):
     tiny_cfg.MODEL.ROI_REID_HEAD.BACKGROUND_IOU = 0.6
-    with pytest.raises(ValueError, match=r"BACKGROUND_IOU must not exceed PERSON_IOU, got 0\.6 and 0\.5"):
+    with pytest.raises(ValueError, match=r"BACKGROUND_IOU must not exceed PERSON_IOU, found 0\.6 and 0\.5"):
         build_model(tiny_cfg)
 
 

@@ -131,7 +131,7 @@ def test_the_embedding_belongs_to_its_detection(backbone, pool_final_box, make_i
         else:
             proposals = model.proposal_generator(images, features, None)[0]
             boxes = [x.proposal_boxes for x in proposals]
-            predictions = heads.box_predictor(heads._region_features(heads._pool(features, boxes)))
+            predictions = heads.box_predictor(heads.region_features(heads.pool_regions(features, boxes)))
             expected = heads.embed_boxes(features, boxes)[heads.box_predictor.inference(predictions, proposals)[1][0]]
     torch.testing.assert_close(detections.pred_embeddings, expected)
 
@@ -145,7 +145,7 @@ def test_a_fixed_embedding_is_the_detectors_own_feature(backbone, make_image):
         (output,) = model([image])
         features = model.backbone(model.preprocess_image([image]).tensor)
         boxes = [x.pred_boxes for x in (output["instances"],)]
-        model.roi_heads.box_predictor(model.roi_heads._region_features(model.roi_heads._pool(features, boxes)))
+        model.roi_heads.box_predictor(model.roi_heads.region_features(model.roi_heads.pool_regions(features, boxes)))
     torch.testing.assert_close(output["instances"].pred_embeddings, normalize(seen[0].flatten(1)))
 
 
@@ -183,7 +183,7 @@ def test_c4_embeds_the_average_of_the_fifth_stage(make_image):
     assert heads.reid_head.embedding.in_features == 16 * 8
     pooled = torch.randn(3, 64, 4, 4)
     with torch.no_grad():
-        torch.testing.assert_close(heads._region_features(pooled), heads.res5(pooled).flatten(2).mean(dim=2))
+        torch.testing.assert_close(heads.region_features(pooled), heads.res5(pooled).flatten(2).mean(dim=2))
 
 
 def test_crops_train_on_the_fifth_stage_too(make_image):
@@ -199,7 +199,7 @@ def test_crops_train_on_the_fifth_stage_too(make_image):
     [
         (FIXED[:4], 'EMBEDDING is "learned", but every identity loss is off'),
         (["MODEL.ROI_REID_HEAD.EMBEDDING", "box_head"], 'EMBEDDING is "box_head", which no identity loss trains'),
-        (["MODEL.ROI_REID_HEAD.EMBEDDING", "pooled"], 'expected "learned" or "box_head", got "pooled"'),
+        (["MODEL.ROI_REID_HEAD.EMBEDDING", "pooled"], 'expected "learned" or "box_head", found "pooled"'),
     ],
 )
 def test_contradicting_keys_are_refused(options, message):
