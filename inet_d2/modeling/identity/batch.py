@@ -4,14 +4,14 @@ Shape letters: N images (two consecutive ones are a pair), R regions, S of them 
 K negatives.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from torch import Tensor
 
 from inet_d2.data.pids import is_labelled
 from inet_d2.modeling.identity.classifier import IdentityClassifier
-from inet_d2.modeling.identity.subgroups import Subgroups
+from inet_d2.modeling.identity.subgroups import Subgroups, form_subgroups
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,6 @@ class IdentityBatch:
         stored: (S,) int64, regions that go into the dictionary afterwards; None without a dictionary.
         negatives: (K, D) float, the dictionary as it stands and this iteration's entries; None without a dictionary.
         negative_pids: (K,) int64; None without a dictionary.
-        subgroups: OLP's, with these negatives; None without a dictionary.
     """
 
     embeddings: Tensor
@@ -38,7 +37,7 @@ class IdentityBatch:
     stored: Tensor | None = None
     negatives: Tensor | None = None
     negative_pids: Tensor | None = None
-    subgroups: Subgroups | None = None
+    _subgroups: dict[str, Subgroups] = field(default_factory=dict, init=False, repr=False)
 
     @cached_property
     def is_cross_image(self) -> Tensor:
@@ -49,6 +48,26 @@ class IdentityBatch:
     def is_positive(self) -> Tensor:
         """(R, R) bool: see :func:`cross_image_positives`."""
         return cross_image_positives(self.pids, self.images)
+
+    def subgroups(self, gradient: str = "anchor") -> Subgroups:
+        """Subgroups with the negatives of this batch; losses that ask for the same ones share them.
+
+        Args:
+            gradient: who learns from them, see :func:`form_subgroups`; the values are the same.
+
+        Raises:
+            ValueError: the batch has no negatives, or ``gradient`` is unknown.
+        """
+        if self.negatives is None:
+            raise ValueError(
+                "IdentityBatch.subgroups: expected a dictionary, found none; set needs_dictionary on the identity term."
+            )
+        if gradient not in self._subgroups:
+            is_negative = self.pids[:, None] != self.negative_pids
+            self._subgroups[gradient] = form_subgroups(
+                self.embeddings, self.is_positive, self.negatives, is_negative, gradient=gradient
+            )
+        return self._subgroups[gradient]
 
 
 def cross_image(images: Tensor) -> Tensor:

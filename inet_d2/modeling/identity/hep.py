@@ -98,7 +98,7 @@ class HEPTerm(SoftmaxTerm):
 
     def _classify(self, batch: IdentityBatch, embeddings: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         hard = hardest_classes(
-            batch.subgroups.negative_similarity,
+            batch.subgroups().negative_similarity,
             class_of_pid(batch.negative_pids, background_class=self.num_pids),
             top=self.top_negatives,
         )

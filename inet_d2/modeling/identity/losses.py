@@ -4,7 +4,6 @@ Shape letters: N images (two consecutive ones are a pair), R regions, D embeddin
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 import torch
 from detectron2.config import CfgNode, configurable
@@ -14,7 +13,7 @@ from inet_d2.data.pids import BACKGROUND, UNLABELLED, is_labelled
 from inet_d2.modeling.identity.batch import IdentityBatch
 from inet_d2.modeling.identity.classifier import IdentityClassifier
 from inet_d2.modeling.identity.dictionary import FeatureDictionary
-from inet_d2.modeling.identity.subgroups import Subgroups, form_subgroups
+from inet_d2.modeling.identity.subgroups import Subgroups
 from inet_d2.modeling.identity.term import IdentityTerm, build_identity_terms
 
 
@@ -27,7 +26,6 @@ class IdentityLosses(nn.Module):
         classifier: C + 1 outputs, background last; None if no loss needs it.
         backgrounds_per_image: random background regions stored in the dictionary per image.
         use_unlabelled: store people without identity and use them as negatives.
-        gradient: who learns from the subgroups, see :func:`form_subgroups`.
     """
 
     @configurable
@@ -39,7 +37,6 @@ class IdentityLosses(nn.Module):
         classifier: IdentityClassifier | None = None,
         backgrounds_per_image: int = 5,
         use_unlabelled: bool = True,
-        gradient: str = "anchor",
     ) -> None:
         super().__init__()
         self.dictionary = dictionary
@@ -47,7 +44,6 @@ class IdentityLosses(nn.Module):
         self.terms = nn.ModuleDict(terms)
         self.backgrounds_per_image = backgrounds_per_image
         self.use_unlabelled = use_unlabelled
-        self.gradient = gradient
 
     @classmethod
     def from_config(cls, cfg: CfgNode) -> dict:
@@ -76,7 +72,6 @@ class IdentityLosses(nn.Module):
             "classifier": classifier,
             "backgrounds_per_image": reid.DICTIONARY.BACKGROUNDS_PER_IMAGE,
             "use_unlabelled": reid.DICTIONARY.USE_UNLABELLED,
-            "gradient": reid.OLP.GRADIENT,
         }
 
     @property
@@ -106,28 +101,24 @@ class IdentityLosses(nn.Module):
 
     def _make_batch(self, embeddings: Tensor, pids: Tensor, images: Tensor) -> IdentityBatch:
         is_person = is_labelled(pids) | ((pids == UNLABELLED) & self.use_unlabelled)
-        batch = IdentityBatch(embeddings, pids, images, is_person, self.classifier)
         if self.dictionary is None:
-            return batch
+            return IdentityBatch(embeddings, pids, images, is_person, self.classifier)
         # The dictionary takes part as it stands together with this iteration's entries, which are stored afterwards.
-        stored = self._choose_entries(batch)
+        stored = self._choose_entries(pids, images, is_person)
         stored_embeddings, stored_pids = self.dictionary.contents()
         negatives = torch.cat([stored_embeddings, embeddings[stored]])
         negative_pids = torch.cat([stored_pids, pids[stored]])
-        subgroups = form_subgroups(
-            embeddings, batch.is_positive, negatives, pids[:, None] != negative_pids, gradient=self.gradient
-        )
-        return replace(batch, stored=stored, negatives=negatives, negative_pids=negative_pids, subgroups=subgroups)
+        return IdentityBatch(embeddings, pids, images, is_person, self.classifier, stored, negatives, negative_pids)
 
-    def _choose_entries(self, batch: IdentityBatch) -> Tensor:
+    def _choose_entries(self, pids: Tensor, images: Tensor, is_person: Tensor) -> Tensor:
         """Rows to store: all people, and a few random backgrounds of every image; (S,) int64."""
-        background = (batch.pids == BACKGROUND).nonzero(as_tuple=True)[0]
+        background = (pids == BACKGROUND).nonzero(as_tuple=True)[0]
         background = background[torch.randperm(len(background), device=background.device)]
         # Group the shuffled rows by image; a row's place within its group is its distance from the group's start.
-        groups, order = batch.images[background].sort(stable=True)
+        groups, order = images[background].sort(stable=True)
         place = torch.arange(len(groups), device=groups.device) - torch.searchsorted(groups, groups)
         background = background[order][place < self.backgrounds_per_image]
-        return torch.cat([batch.is_person.nonzero(as_tuple=True)[0], background])
+        return torch.cat([is_person.nonzero(as_tuple=True)[0], background])
 
     @torch.no_grad()
     def _statistics(self, batch: IdentityBatch) -> dict[str, float]:
@@ -135,9 +126,9 @@ class IdentityLosses(nn.Module):
             "reid/num_labelled": is_labelled(batch.pids).sum(),
             "reid/num_unlabelled": (batch.pids == UNLABELLED).sum(),
         }
-        if batch.subgroups is not None:
+        if self.dictionary is not None:
             statistics["reid/dictionary_fill"] = self.dictionary.fill
-            statistics.update(_subgroup_statistics(batch.subgroups))
+            statistics.update(_subgroup_statistics(batch.subgroups()))
         return {name: float(value) for name, value in statistics.items()}
 
 

@@ -6,7 +6,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from inet_d2.modeling.identity.batch import IdentityBatch
-from inet_d2.modeling.identity.subgroups import Subgroups
+from inet_d2.modeling.identity.subgroups import GRADIENTS, Subgroups
 from inet_d2.modeling.identity.term import IDENTITY_TERM_REGISTRY, IdentityTerm
 
 
@@ -39,7 +39,11 @@ class OLPTerm(IdentityTerm):
 
     Args:
         scale: multiplies cosine similarities.
+        gradient: who learns from a subgroup, "anchor" alone or all ("full"); see :func:`form_subgroups`.
         loss_weight: see :class:`IdentityTerm`.
+
+    Raises:
+        ValueError: ``gradient`` is unknown.
     """
 
     config_node = "OLP"
@@ -47,16 +51,19 @@ class OLPTerm(IdentityTerm):
     needs_dictionary = True
 
     @configurable
-    def __init__(self, *, scale: float, loss_weight: float) -> None:
+    def __init__(self, *, scale: float, gradient: str, loss_weight: float) -> None:
         super().__init__(loss_weight=loss_weight)
+        if gradient not in GRADIENTS:
+            raise ValueError(f'MODEL.ROI_REID_HEAD.OLP.GRADIENT: expected "anchor" or "full", found "{gradient}".')
         self.scale = scale
+        self.gradient = gradient
 
     @classmethod
     def from_config(cls, cfg: CfgNode) -> dict:
         """Arguments from MODEL.ROI_REID_HEAD.OLP."""
         olp = cfg.MODEL.ROI_REID_HEAD.OLP
-        return {"scale": olp.SCALE, "loss_weight": olp.LOSS_WEIGHT}
+        return {"scale": olp.SCALE, "gradient": olp.GRADIENT, "loss_weight": olp.LOSS_WEIGHT}
 
     def forward(self, batch: IdentityBatch) -> Tensor:
         """Loss over the batch's subgroups."""
-        return olp_loss(batch.subgroups, scale=self.scale)
+        return olp_loss(batch.subgroups(self.gradient), scale=self.scale)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+GRADIENTS = ("anchor", "full")
+
 
 @dataclass(frozen=True)
 class Subgroups:
@@ -54,8 +56,8 @@ def form_subgroups(
 
     Source: I-Net (arXiv 1804.00376), section 3.2.
     """
-    if gradient not in ("anchor", "full"):
-        raise ValueError(f'form_subgroups: gradient must be "anchor" or "full", found "{gradient}".')
+    if gradient not in GRADIENTS:
+        raise ValueError(f'form_subgroups: gradient: expected "anchor" or "full", found "{gradient}".')
     anchors = is_positive.any(dim=1).nonzero(as_tuple=True)[0]
     queries = embeddings[anchors]
     positives = embeddings

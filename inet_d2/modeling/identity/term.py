@@ -24,7 +24,7 @@ class IdentityTerm(nn.Module):
     Attributes:
         config_node: name of the node under MODEL.ROI_REID_HEAD.
         needs_pairs: consecutive images must be pairs that show a common identity.
-        needs_dictionary: ``negatives``, ``negative_pids`` and ``subgroups`` of the batch are used.
+        needs_dictionary: ``negatives``, ``negative_pids``, ``stored`` or ``subgroups`` of the batch are used.
         needs_classifier: ``classifier`` of the batch is used.
 
     Args:

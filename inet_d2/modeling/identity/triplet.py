@@ -69,9 +69,9 @@ class TripletTerm(IdentityTerm):
 
     def forward(self, batch: IdentityBatch) -> Tensor:
         """Mean over the people that the other image of their pair shows too."""
-        negatives, negative_pids = batch.embeddings[batch.is_person], batch.pids[batch.is_person]
         if self.needs_dictionary:
-            negatives, negative_pids = batch.negatives, batch.negative_pids
-        is_negative = batch.pids[:, None] != negative_pids
-        subgroups = form_subgroups(batch.embeddings, batch.is_positive, negatives, is_negative, gradient="full")
+            return triplet_loss(batch.subgroups("full"), margin=self.margin)
+        people = batch.embeddings[batch.is_person]
+        is_negative = batch.pids[:, None] != batch.pids[batch.is_person]
+        subgroups = form_subgroups(batch.embeddings, batch.is_positive, people, is_negative, gradient="full")
         return triplet_loss(subgroups, margin=self.margin)

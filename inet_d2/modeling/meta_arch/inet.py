@@ -80,15 +80,19 @@ class INet(GeneralizedRCNN):
 
         Returns:
             One dict per image: ``instances`` with ``pred_boxes``, ``scores``, ``pred_classes`` and
-            ``pred_embeddings`` (n, D); with ``query_boxes`` also ``query_embeddings`` (q, D). Without
-            postprocessing, the instances alone, as in ``GeneralizedRCNN``.
+            ``pred_embeddings`` (n, D); if any image of the batch has ``query_boxes``, also ``query_embeddings``
+            (q, D), q being 0 for images without. Without postprocessing, the instances alone, as in
+            ``GeneralizedRCNN``.
         """
         if detected_instances is not None:
             return super().inference(batched_inputs, detected_instances, do_postprocess)
         images = self.preprocess_image(batched_inputs)
         features = self.backbone(images.tensor)
         if "gallery_boxes" in batched_inputs[0]:
-            given = [_given_instances(x, size) for x, size in zip(batched_inputs, images.image_sizes, strict=True)]
+            given = [
+                _given_instances(x["gallery_boxes"].to(self.device), size)
+                for x, size in zip(batched_inputs, images.image_sizes, strict=True)
+            ]
             results = self.roi_heads.forward_with_given_boxes(features, given)
         else:
             results = self._detect(images, features)
@@ -108,7 +112,11 @@ class INet(GeneralizedRCNN):
     def _add_query_embeddings(
         self, outputs: list[dict], batched_inputs: list[dict], features: dict[str, Tensor]
     ) -> None:
-        """Embed the query boxes of all images at once; every output gets (q, D) rows, in the order of its boxes."""
+        """Embed the query boxes of all images at once.
+
+        Where any image has some, every output gets (q, D) rows in the order of its boxes; where none has, no output
+        gets the field.
+        """
         boxes = [x.get("query_boxes", torch.empty(0, 4)) for x in batched_inputs]
         if any(len(x) for x in boxes):
             embeddings = self.roi_heads.embed_boxes(features, [Boxes(x.to(self.device)) for x in boxes])
@@ -116,12 +124,11 @@ class INet(GeneralizedRCNN):
                 output["query_embeddings"] = part
 
 
-def _given_instances(image_input: dict, image_size: tuple[int, int]) -> Instances:
-    """Annotated boxes as if they had been detected with certainty."""
-    boxes = image_input["gallery_boxes"].to(image_input["image"].device)
+def _given_instances(boxes: Tensor, image_size: tuple[int, int]) -> Instances:
+    """Annotated boxes (g, 4) as if they had been detected with certainty."""
     return Instances(
         image_size,
         pred_boxes=Boxes(boxes),
-        scores=torch.ones(len(boxes)),
-        pred_classes=torch.zeros(len(boxes), dtype=torch.int64),
+        scores=torch.ones(len(boxes), device=boxes.device),
+        pred_classes=torch.zeros(len(boxes), dtype=torch.int64, device=boxes.device),
     )

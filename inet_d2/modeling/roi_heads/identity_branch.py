@@ -51,6 +51,7 @@ class IdentityBranch:
         Raises:
             ValueError: keys contradict each other; the message names them.
         """
+        _check_options(cfg)
         ret = super().from_config(cfg, input_shape)
         reid = cfg.MODEL.ROI_REID_HEAD
         resolution = cfg.MODEL.ROI_BOX_HEAD.POOLER_RESOLUTION
@@ -64,7 +65,7 @@ class IdentityBranch:
         ret["person_iou"] = reid.PERSON_IOU
         ret["background_iou"] = reid.BACKGROUND_IOU
         ret["pool_final_box"] = reid.POOL_FINAL_BOX
-        _check_options(reid, has_losses=len(ret["identity_losses"].terms) > 0)
+        _check_embedding(reid.EMBEDDING, has_losses=len(ret["identity_losses"].terms) > 0)
         return ret
 
     def forward(
@@ -177,18 +178,29 @@ class IdentityBranch:
         raise NotImplementedError
 
 
-def _check_options(reid: CfgNode, *, has_losses: bool) -> None:
+def _check_options(cfg: CfgNode) -> None:
+    model, reid = cfg.MODEL, cfg.MODEL.ROI_REID_HEAD
+    ignored = {
+        "MODEL.MASK_ON": model.MASK_ON,
+        "MODEL.KEYPOINT_ON": model.KEYPOINT_ON,
+        "MODEL.ROI_BOX_HEAD.TRAIN_ON_PRED_BOXES": model.ROI_BOX_HEAD.TRAIN_ON_PRED_BOXES,
+    }
+    for key in [key for key, value in ignored.items() if value]:
+        raise ValueError(f"{key}: expected False, found True; {model.ROI_HEADS.NAME} has no part that reads it.")
     if not reid.BACKGROUND_IOU <= reid.PERSON_IOU:
         raise ValueError(
             "MODEL.ROI_REID_HEAD: BACKGROUND_IOU must not exceed PERSON_IOU, found "
             f"{reid.BACKGROUND_IOU} and {reid.PERSON_IOU}."
         )
-    if reid.EMBEDDING == "learned" and not has_losses:
+
+
+def _check_embedding(embedding: str, *, has_losses: bool) -> None:
+    if embedding == "learned" and not has_losses:
         raise ValueError(
             'MODEL.ROI_REID_HEAD.EMBEDDING is "learned", but every identity loss is off; set the ENABLED key of one '
             '(OLP, HEP, OIM, ...), or EMBEDDING to "box_head".'
         )
-    if reid.EMBEDDING == "box_head" and has_losses:
+    if embedding == "box_head" and has_losses:
         raise ValueError(
             'MODEL.ROI_REID_HEAD.EMBEDDING is "box_head", which no identity loss trains; set OLP.ENABLED, HEP.ENABLED '
             'and those of the other losses to False, or EMBEDDING to "learned".'

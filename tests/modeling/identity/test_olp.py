@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn.functional import normalize
 
-from inet_d2.modeling.identity.olp import olp_loss
+from inet_d2.modeling.identity.olp import OLPTerm, olp_loss
 from inet_d2.modeling.identity.subgroups import form_subgroups
 
 
@@ -139,5 +139,20 @@ def test_large_scale_does_not_overflow():
 
 def test_unknown_gradient_rule_is_refused():
     embeddings, is_positive, negatives, is_negative = random_case()
-    with pytest.raises(ValueError, match='must be "anchor" or "full", found "both"'):
+    with pytest.raises(ValueError, match='form_subgroups: gradient: expected "anchor" or "full", found "both"'):
         form_subgroups(embeddings, is_positive, negatives, is_negative, gradient="both")
+    with pytest.raises(ValueError, match=r'OLP\.GRADIENT: expected "anchor" or "full", found "both"'):
+        OLPTerm(scale=1.0, gradient="both", loss_weight=1.0)
+
+
+@pytest.mark.parametrize("gradient", ["anchor", "full"])
+def test_the_term_decides_who_learns(make_pair_batch, gradient):
+    negatives = torch.eye(4)[:3].requires_grad_()
+    batch = make_pair_batch(negatives=negatives, negative_pids=torch.tensor([3, 5, -2]))
+    OLPTerm(scale=2.0, gradient=gradient, loss_weight=1.0)(batch).backward()
+    # Entry 0 is person 3 itself, the only anchor; regions 0, 4 and 5 are anchors and each other's positives.
+    assert batch.embeddings.grad.any(dim=1).nonzero().flatten().tolist() == [0, 4, 5]
+    if gradient == "anchor":
+        assert negatives.grad is None
+    else:
+        assert negatives.grad.any(dim=1).tolist() == [False, True, True]

@@ -3,7 +3,9 @@
 import pytest
 import torch
 from detectron2.config import get_cfg
+from detectron2.layers import ShapeSpec
 from detectron2.modeling import build_model
+from detectron2.modeling.roi_heads import build_roi_heads
 from detectron2.utils.events import EventStorage
 from torch.nn.functional import normalize
 
@@ -205,6 +207,15 @@ def test_crops_train_on_the_fifth_stage_too(make_image):
 def test_contradicting_keys_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         build_model(narrow_cfg("vgg16", options))
+
+
+@pytest.mark.parametrize("key", ["MASK_ON", "KEYPOINT_ON", "ROI_BOX_HEAD.TRAIN_ON_PRED_BOXES"])
+@pytest.mark.parametrize("heads", ["INetROIHeads", "INetRes5ROIHeads"])
+def test_parts_of_detectron2_that_would_be_ignored_are_refused(heads, key):
+    cfg = narrow_cfg("vgg16", [f"MODEL.{key}", True, "MODEL.ROI_HEADS.NAME", heads])
+    # Not build_model, which the embedded engine refuses in its own words.
+    with pytest.raises(ValueError, match=rf"MODEL\.{key}: expected False, found True; {heads} has no part"):
+        build_roi_heads(cfg, {"conv5_3": ShapeSpec(channels=64, stride=16)})
 
 
 def test_own_layers_need_a_box_head():
