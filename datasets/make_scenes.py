@@ -6,6 +6,7 @@ import argparse
 import logging
 import sys
 
+from inet_d2.command_line import exit_status
 from inet_d2.scenes import PRESETS, make_scenes
 
 EXAMPLES = """examples:
@@ -45,8 +46,9 @@ def main(argv: list[str] | None = None) -> int:
     """Make the scenes; 0 when they are there, 2 when the arguments do not fit."""
     args = parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    try:
-        make_scenes(
+    return exit_status(
+        "make_scenes",
+        lambda: make_scenes(
             args.output,
             args.preset,
             seed=args.seed,
@@ -55,11 +57,8 @@ def main(argv: list[str] | None = None) -> int:
             frames=args.frames and tuple(args.frames),
             ids=args.ids and tuple(args.ids),
             hard=args.hard,
-        )
-    except (ValueError, FileExistsError) as error:
-        print(error, file=sys.stderr)
-        return 2
-    return 0
+        ),
+    )
 
 
 if __name__ == "__main__":

@@ -6,13 +6,13 @@ not run again; `rm -r output/demo` starts afresh.
 
 import argparse
 import json
-import os
 import shlex
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+from inet_d2.command_line import child_environment
 from inet_d2.files import written_aside
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -126,14 +126,10 @@ class Demo:
     def _run(self, *command: object) -> None:
         words = [sys.executable, *map(str, command)]
         print(f"\n$ {shlex.join(['python', *words[1:]])}", flush=True)
-        path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-        environment = {
-            # Notices of torch about its own parts would drown the progress.
-            "PYTHONWARNINGS": "ignore::FutureWarning",
-            **os.environ,
-            "DETECTRON2_DATASETS": str(self.datasets),
-            "PYTHONPATH": path,
-        }
+        environment = child_environment()
+        # Notices of torch about its own parts would drown the progress.
+        environment.setdefault("PYTHONWARNINGS", "ignore::FutureWarning")
+        environment["DETECTRON2_DATASETS"] = str(self.datasets)
         subprocess.run(words, check=True, cwd=ROOT, env=environment)
 
 

@@ -1,9 +1,11 @@
 """What the command lines of this repository share."""
 
 import logging
+import os
 import re
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 _logger = logging.getLogger(__name__)
 
@@ -22,6 +24,12 @@ def split_options(words: Sequence[str]) -> tuple[list[str], list[str]]:
     keys = (i for i, word in enumerate(words) if re.fullmatch(r"[A-Z][A-Z0-9_]*(\.\w+)*", word))
     split = next(keys, len(words))
     return list(words[:split]), list(words[split:])
+
+
+def child_environment() -> dict[str, str]:
+    """The environment for a script of this repository: it imports the package that runs here, installed or not."""
+    package = str(Path(__file__).resolve().parent.parent)
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))}
 
 
 def exit_status(program: str, run: Callable[[], object]) -> int:

@@ -1,8 +1,12 @@
 import logging
+import os
+import subprocess
+import sys
 
 import pytest
 
-from inet_d2.command_line import exit_status, split_options
+from inet_d2 import files
+from inet_d2.command_line import child_environment, exit_status, split_options
 
 
 @pytest.mark.parametrize(
@@ -16,6 +20,14 @@ from inet_d2.command_line import exit_status, split_options
 )
 def test_pairs_begin_at_the_first_key(words, expected):
     assert split_options(words.split()) == expected
+
+
+def test_a_child_imports_the_same_package(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
+    (tmp_path / "beside.py").write_text("")
+    words = [sys.executable, "-c", "import beside, inet_d2.files as f; print(f.__file__)"]
+    shown = subprocess.check_output(words, env=child_environment(), cwd=tmp_path, text=True)
+    assert shown.strip() == files.__file__
 
 
 @pytest.mark.parametrize("error", [ValueError("it is bad"), FileNotFoundError("it is bad")])

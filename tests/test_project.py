@@ -32,6 +32,7 @@ LEVELS = {
     "inet_d2.visualization": 3,
     "inet_d2.baselines": 4,
     "inet_d2.engine": 4,
+    "inet_d2.reproduction": 5,
     "inet_d2": 4,
 }
 

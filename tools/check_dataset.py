@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from inet_d2.command_line import exit_status
 from inet_d2.data.datasets import dataset_root, gallery_sizes_of, load_annotations, load_protocol
 from inet_d2.data.datasets.cuhk_sysu import GALLERY_SIZES
 from inet_d2.data.datasets.frames import read_frame_sizes
@@ -146,6 +147,19 @@ def check(dataset: str, *, decode: bool) -> tuple[dict[str, int], list[str]]:
     return {**found, "queries": counts["test"]["queries"]}, problems
 
 
+def run(options: argparse.Namespace) -> list[str]:
+    """Count, print, and write what the options ask for; return the problems with frames.
+
+    Raises:
+        OSError, ValueError: an argument or an annotation file does not fit.
+    """
+    counts, problems = check(options.dataset, decode=options.decode)
+    if options.json:
+        with written_aside(options.json) as aside:
+            aside.write_text(json.dumps(counts, indent=2) + "\n")
+    return problems
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the tool."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -154,14 +168,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--decode", action="store_true", help="decode every frame instead of reading headers only")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    try:
-        counts, problems = check(options.dataset, decode=options.decode)
-        if options.json:
-            with written_aside(options.json) as aside:
-                aside.write_text(json.dumps(counts, indent=2) + "\n")
-    except (ValueError, OSError) as error:
-        print(f"check_dataset: {error}", file=sys.stderr)
-        return 2
+    problems: list[str] = []
+    if status := exit_status("check_dataset", lambda: problems.extend(run(options))):
+        return status
     for problem in problems[:SHOWN_PROBLEMS]:
         print(problem)
     if len(problems) > SHOWN_PROBLEMS:

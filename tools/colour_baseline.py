@@ -13,6 +13,7 @@ from detectron2.data import DatasetCatalog
 from detectron2.data.detection_utils import read_image
 from tqdm import tqdm
 
+from inet_d2.command_line import exit_status
 from inet_d2.data.datasets.builtin import load_protocol
 from inet_d2.evaluation import SearchPredictions
 
@@ -32,15 +33,19 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--dataset", required=True, metavar="NAME", help="registered test split")
     parser.add_argument("--output", required=True, type=Path, metavar="NPZ", help="predictions to write")
     args = parser.parse_args(arguments)
-    try:
-        predictions = describe(args.dataset)
-    except (OSError, ValueError, KeyError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    args.output.parent.mkdir(parents=True, exist_ok=True)
-    predictions.save(args.output)
-    print(f"predictions: {args.output}")
-    return 0
+    return exit_status("colour_baseline", lambda: write(args.dataset, args.output))
+
+
+def write(dataset_name: str, output: Path) -> None:
+    """Describe a test split and save the predictions.
+
+    Raises:
+        OSError, ValueError: the data set is not there, or the file cannot be written.
+    """
+    predictions = describe(dataset_name)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    predictions.save(output)
+    print(f"predictions: {output}")
 
 
 def describe(dataset_name: str) -> SearchPredictions:
@@ -51,9 +56,12 @@ def describe(dataset_name: str) -> SearchPredictions:
 
     Returns:
         Predictions whose scores are all 1.
+
+    Raises:
+        OSError, ValueError: it is no test split with a search protocol, or its files do not fit.
     """
-    records = DatasetCatalog.get(dataset_name)
     protocol = load_protocol(dataset_name)
+    records = DatasetCatalog.get(dataset_name)
     queries = protocol.queries_by_image()
     query_colours = np.zeros((len(protocol.query_names), 3))
     gallery_colours, gallery_boxes = [], []

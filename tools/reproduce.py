@@ -17,7 +17,6 @@ Exit status: 0; 1 when a run failed; 2 when an argument or a file does not fit; 
 import argparse
 import fcntl
 import json
-import os
 import shlex
 import signal
 import statistics
@@ -32,10 +31,9 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from inet_d2.command_line import exit_status, split_options
-from inet_d2.engine.reproduction import PREDICTIONS, Reproduction, Step
-from inet_d2.evaluation.paper_table import format_paper_table
+from inet_d2.command_line import child_environment, exit_status, split_options
 from inet_d2.files import written_aside
+from inet_d2.reproduction import PREDICTIONS, Reproduction, Step, format_paper_table
 from inet_d2.visualization import draw_gallery_curves
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -148,8 +146,7 @@ class Runner:
             raise RunError("\n  ".join([f"{command[0]} ended with exit status {code}", *last]), code)
 
     def _environment(self) -> dict[str, str]:
-        path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-        environment = {**os.environ, "PYTHONPATH": path}
+        environment = child_environment()
         if "scenes" in self.plan.scale:
             environment["DETECTRON2_DATASETS"] = str(self.output / "datasets")
         elif "DETECTRON2_DATASETS" in environment:

@@ -74,7 +74,7 @@ def draw_frame(plan: FramePlan, preset: ScenePreset, seed: int) -> tuple[bytes, 
     options = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(*JPEG_QUALITY))]
     done, jpeg = cv2.imencode(".jpg", image[..., ::-1], options)
     if not done:
-        raise RuntimeError(f"make_scenes: OpenCV could not encode frame {plan.name}")
+        raise RuntimeError(f"OpenCV could not encode frame {plan.name}")
     return jpeg.tobytes(), DrawnFrame(plan.number, plan.people, boxes, shown < HARD_BELOW)
 
 

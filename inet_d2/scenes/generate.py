@@ -23,7 +23,7 @@ from inet_d2.scenes.plan import FramePlan, ScenePlan, plan_scenes
 from inet_d2.scenes.preset import ScenePreset, get_preset
 from inet_d2.scenes.writer import DrawnFrame, write_annotations
 
-logger = logging.getLogger(__name__)
+_logger = logging.getLogger(__name__)
 
 SETTINGS_FILE = "scenes.json"
 # Raise it when the same settings give other pictures: finished data sets are then made again.
@@ -69,14 +69,14 @@ def make_scenes(
         FileExistsError: ``CUHK-SYSU`` is there with other settings and ``force`` is False, or was not generated.
     """
     if seed < 0:
-        raise ValueError(f"make_scenes: seed must be 0 or more, got {seed}")
+        raise ValueError(f"seed must be 0 or more, found {seed}")
     if processes is not None and processes < 1:
-        raise ValueError(f"make_scenes: processes must be 1 or more, got {processes}")
+        raise ValueError(f"processes must be 1 or more, found {processes}")
     chosen = get_preset(preset, frames=frames, ids=ids, hard=hard)
     root = Path(output) / "CUHK-SYSU"
     settings = json.dumps({"version": VERSION, "seed": seed, **asdict(chosen)}, indent=2) + "\n"
     if _is_there(root, settings, force):
-        logger.info("%s is already there, with the same settings", root)
+        _logger.info("%s is already there, with the same settings", root)
         return root
     root.parent.mkdir(parents=True, exist_ok=True)
     with _aside(root) as folder:
@@ -93,14 +93,12 @@ def _is_there(root: Path, settings: str, force: bool) -> bool:
         return False
     written = root / SETTINGS_FILE
     if not written.is_file():
-        raise FileExistsError(
-            f"make_scenes: {root} exists and was not generated (it has no {SETTINGS_FILE}); choose another output"
-        )
+        raise FileExistsError(f"{root} exists and was not generated (it has no {SETTINGS_FILE}); choose another output")
     if force:
         return False
     if written.read_text() != settings:
         raise FileExistsError(
-            f"make_scenes: {root} holds scenes of other settings (see {SETTINGS_FILE} there); pass --force "
+            f"{root} holds scenes of other settings (see {SETTINGS_FILE} there); pass --force "
             "(force=True) to make them again, or choose another output"
         )
     return True

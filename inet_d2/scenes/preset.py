@@ -101,7 +101,7 @@ def get_preset(
             the appearances, or more than 7 people in the mean frame.
     """
     if name not in PRESETS:
-        raise ValueError(f"make_scenes: unknown preset {name!r}; choose one of {', '.join(PRESETS)}")
+        raise ValueError(f"unknown preset {name!r}; choose one of {', '.join(PRESETS)}")
     preset = PRESETS[name]
     train, test = preset.train, preset.test
     if frames is not None:
@@ -110,7 +110,7 @@ def get_preset(
         train, test = replace(train, ids=ids[0]), replace(test, ids=ids[1])
     preset = replace(preset, train=train, test=test, hard=preset.hard if hard is None else float(hard))
     if not 0 <= preset.hard <= 2:
-        raise ValueError(f"make_scenes: hard must be in [0, 2], got {preset.hard}; 0.3 is the presets' value")
+        raise ValueError(f"hard must be in [0, 2], found {preset.hard}; 0.3 is the presets' value")
     for split, size in (("training", train), ("test", test)):
         _check_split(split, size)
     return preset
@@ -118,15 +118,15 @@ def get_preset(
 
 def _check_split(split: str, size: SplitSize) -> None:
     if size.frames < 1 or size.ids < 1:
-        raise ValueError(f"make_scenes: the {split} split needs frames and ids, got {size.frames} and {size.ids}")
+        raise ValueError(f"the {split} split needs frames and ids, found {size.frames} and {size.ids}")
     if size.frames <= size.appearances[1]:
         raise ValueError(
-            f"make_scenes: {size.frames} {split} frames are too few for identities in up to "
+            f"{size.frames} {split} frames are too few for identities in up to "
             f"{size.appearances[1]} frames; ask for more than {size.appearances[1]}"
         )
     people = size.ids * sum(size.appearances) / 2 / size.frames + size.strangers
     if people > 7:
         raise ValueError(
-            f"make_scenes: {size.ids} identities in {size.frames} {split} frames are {people:.1f} people in a "
+            f"{size.ids} identities in {size.frames} {split} frames are {people:.1f} people in a "
             "frame, at most 7 fit; ask for more frames or fewer ids"
         )

@@ -70,7 +70,7 @@ def test_a_failed_remake_leaves_the_old_one(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     ("changes", "message"),
-    [({"seed": -1}, "seed must be 0 or more, got -1"), ({"processes": 0}, "processes must be 1 or more, got 0")],
+    [({"seed": -1}, "seed must be 0 or more, found -1"), ({"processes": 0}, "processes must be 1 or more, found 0")],
 )
 def test_bad_arguments_are_refused_before_anything_is_written(tmp_path, changes, message):
     with pytest.raises(ValueError, match=message):

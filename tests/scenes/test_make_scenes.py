@@ -25,7 +25,7 @@ def test_writes_where_it_is_told_and_keeps_what_is_there(program, tmp_path, capl
 
 def test_bad_arguments_end_with_a_sentence_and_status_2(program, tmp_path, capsys):
     assert program.main(["--preset", "tiny", "--output", str(tmp_path), "--hard", "9"]) == 2
-    assert "hard must be in [0, 2], got 9.0" in capsys.readouterr().err
+    assert "hard must be in [0, 2], found 9.0" in capsys.readouterr().err
 
 
 def test_help_shows_examples(program, capsys):

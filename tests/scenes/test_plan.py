@@ -81,9 +81,9 @@ def test_sizes_can_be_changed():
     ("changes", "message"),
     [
         ({"name": "huge"}, "unknown preset 'huge'; choose one of tiny, demo, paper"),
-        ({"hard": 2.5}, r"hard must be in \[0, 2\], got 2.5"),
-        ({"hard": float("nan")}, r"hard must be in \[0, 2\], got nan"),
-        ({"frames": (0, 10)}, "training split needs frames and ids, got 0"),
+        ({"hard": 2.5}, r"hard must be in \[0, 2\], found 2.5"),
+        ({"hard": float("nan")}, r"hard must be in \[0, 2\], found nan"),
+        ({"frames": (0, 10)}, "training split needs frames and ids, found 0"),
         ({"ids": (8, 0)}, "test split needs frames and ids"),
         ({"frames": (4, 10)}, "4 training frames are too few"),
         # 20 ids x 3 appearances over 10 frames + 0.5 strangers = 6.5 fit, 30 ids = 9.5 do not.

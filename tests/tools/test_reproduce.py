@@ -8,8 +8,6 @@ from pathlib import Path
 import pytest
 import yaml
 
-from inet_d2.engine import load_config
-
 ROOT = Path(__file__).parents[2]
 TABLES = yaml.safe_load((ROOT / "tools/paper_tables.yaml").read_text())
 TABLE3 = ["crops", "inet_olp", "inet_olp_softmax", "inet_rss", "inet"]  # its runs at demo scale, in order
@@ -179,18 +177,6 @@ def test_keys_are_checked_before_anything_runs(reproduce, calls, capsys):
     assert calls() == []
 
 
-def test_a_configuration_that_train_net_wrote_is_that_of_the_run(module, tmp_path):
-    config = ROOT / "configs/demo/inet.yaml"
-    (tmp_path / "config.yaml").write_text(load_config(str(config), ["SEED", "4", "OUTPUT_DIR", "x"]).dump())
-    step = module.Step("", "joint stage", tmp_path, [], config, ["SEED", "4"])
-    assert step.state() == "unfinished"
-    other = module.Step("", "joint stage", tmp_path, [], config, ["SEED", "5", "INPUT.MIN_SIZE_TRAIN", "(9, 9)"])
-    with pytest.raises(
-        ValueError, match=re.escape("INPUT.MIN_SIZE_TRAIN [240] instead of [9, 9], SEED 4 instead of 5")
-    ):
-        other.state()
-
-
 def test_a_run_without_results_is_an_error(reproduce, repository, capsys):
     (repository / "train_net.py").write_text("")
     assert reproduce("table3") == 1
@@ -315,17 +301,6 @@ def test_an_interruption_says_how_to_go_on(reproduce, module, monkeypatch, capsy
     monkeypatch.setattr(module.subprocess, "run", interrupt)
     assert reproduce("table3") == 130
     assert "the same command with --resume goes on" in capsys.readouterr().err
-
-
-def test_every_run_has_its_configuration_and_every_row_its_run():
-    for name, scale in TABLES["scales"].items():
-        for run in scale["runs"].values():
-            assert (ROOT / run["config"]).exists()
-            assert run.get("from", "crops") in scale["runs"]
-        for table in TABLES["tables"].values():
-            assert {row["runs"][name] for row in table["rows"] if name in row.get("runs", {})} <= set(scale["runs"])
-    for table in TABLES["tables"].values():
-        assert all(len(row["paper"]) == len(table["columns"]) for row in table["rows"] if "paper" in row)
 
 
 def test_help_shows_examples(module, capsys):

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from inet_d2.engine.setup import load_config
-from inet_d2.evaluation.paper_table import PaperRow
+from inet_d2.reproduction.paper_table import PaperRow
 
 PREDICTIONS = Path("inference", "cuhk_sysu_test", "predictions.npz")
 # Keys that do not change what a run finds, or that only say where things are.

@@ -1,0 +1,53 @@
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from inet_d2.engine import load_config
+from inet_d2.reproduction import Reproduction, Step
+
+ROOT = Path(__file__).parents[2]
+TABLES = yaml.safe_load((ROOT / "tools/paper_tables.yaml").read_text())
+
+
+def test_a_configuration_that_train_net_wrote_is_that_of_the_run(tmp_path):
+    config = ROOT / "configs/demo/inet.yaml"
+    (tmp_path / "config.yaml").write_text(load_config(str(config), ["SEED", "4", "OUTPUT_DIR", "x"]).dump())
+    step = Step("", "joint stage", tmp_path, [], config, ["SEED", "4"])
+    assert step.state() == "unfinished"
+    other = Step("", "joint stage", tmp_path, [], config, ["SEED", "5", "INPUT.MIN_SIZE_TRAIN", "(9, 9)"])
+    with pytest.raises(
+        ValueError, match=re.escape("INPUT.MIN_SIZE_TRAIN [240] instead of [9, 9], SEED 4 instead of 5")
+    ):
+        other.state()
+
+
+def test_every_run_has_its_configuration_and_every_row_its_run():
+    for name, scale in TABLES["scales"].items():
+        for run in scale["runs"].values():
+            assert (ROOT / run["config"]).exists()
+            assert run.get("from", "crops") in scale["runs"]
+        for table in TABLES["tables"].values():
+            assert {row["runs"][name] for row in table["rows"] if name in row.get("runs", {})} <= set(scale["runs"])
+    for table in TABLES["tables"].values():
+        assert all(len(row["paper"]) == len(table["columns"]) for row in table["rows"] if "paper" in row)
+
+
+def test_a_first_stage_comes_before_what_starts_from_it(tmp_path):
+    plan = Reproduction(TABLES, table="table3", scale="demo", output=tmp_path, seeds=[4, 2], root=ROOT)
+    steps = list(plan.steps(resume=False))
+    assert [step.folder.parts[-2:] for step in steps[:2]] == [("crops", "seed4"), ("inet_olp", "seed4")]
+    assert str(tmp_path / "crops/seed4/model_final.pth") in steps[1].arguments
+    assert steps[len(steps) // 2].folder == plan.folder("crops", 2)
+    assert {step.state() for step in steps} == {"new"}
+
+
+def test_a_figure_that_is_not_there_is_none(tmp_path):
+    plan = Reproduction(TABLES, table="table3", scale="demo", output=tmp_path, seeds=[1], root=ROOT)
+    assert plan.figure("inet", 1, "search/mAP") is None
+    (tmp_path / "inet/seed1").mkdir(parents=True)
+    (tmp_path / "inet/seed1/results.json").write_text('{"search": {"mAP": 71.5}}')
+    assert plan.figure("inet", 1, "search/mAP") == 71.5
+    assert plan.figure("inet", 1, "search/top1") is None
+    assert next(row for row in plan.rows() if row.run == "inet").ours == [{1: 71.5}, {}]
