@@ -6,6 +6,7 @@ from inet_d2.data.build import (
     build_pair_train_loader,
     build_search_test_loader,
     build_train_loader,
+    register_train_loader,
 )
 from inet_d2.data.crops import CropDataset, PersonCropMapper
 from inet_d2.data.paired_mapper import PairedDatasetMapper
@@ -25,5 +26,6 @@ __all__ = [
     "build_pair_train_loader",
     "build_search_test_loader",
     "build_train_loader",
+    "register_train_loader",
     "same_identity_pairs",
 ]

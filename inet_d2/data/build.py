@@ -26,8 +26,9 @@ TRAIN_LOADER_REGISTRY = Registry("TRAIN_LOADER")
 TRAIN_LOADER_REGISTRY.__doc__ = """
 Builders of training loaders, chosen by ``DATALOADER.TRAIN_LOADER``: functions ``f(cfg)`` that return an
 endless iterable of batches, each a flat list of model inputs of length ``SOLVER.IMS_PER_BATCH`` / number of
-processes.
+processes. Register yours with :func:`register_train_loader`, which asks what a batch is made of.
 """
+LOADER_ITEMS = ("pairs", "single images", "crops")
 
 Record = dict[str, Any]
 ModelInput = dict[str, Any]
@@ -36,6 +37,40 @@ ModelInput = dict[str, Any]
 def flatten_items(items: list[list[ModelInput]]) -> list[ModelInput]:
     """Join the model inputs of a batch's items, in order; inputs of one item stay together."""
     return [model_input for item in items for model_input in item]
+
+
+def register_train_loader(*, gives: str) -> Callable[[Callable], Callable]:
+    """Decorator that registers a builder in ``TRAIN_LOADER_REGISTRY``, under its name.
+
+    Args:
+        gives: what its batches are made of: "pairs" (images 2i and 2i + 1 show a common identity), "single images" or
+            "crops" (one person each). It is kept in the builder's attribute ``gives``.
+
+    Raises:
+        ValueError: ``gives`` is none of these.
+    """
+    if gives not in LOADER_ITEMS:
+        raise ValueError(f'register_train_loader: gives: expected one of {", ".join(LOADER_ITEMS)}, found "{gives}".')
+
+    def register(builder: Callable) -> Callable:
+        builder.gives = gives
+        TRAIN_LOADER_REGISTRY.register(builder)
+        return builder
+
+    return register
+
+
+def find_train_loader(cfg: CfgNode) -> Callable[[CfgNode], Iterable[list[ModelInput]]]:
+    """The builder that ``DATALOADER.TRAIN_LOADER`` names.
+
+    Raises:
+        ValueError: no loader has this name.
+    """
+    name = cfg.DATALOADER.TRAIN_LOADER
+    if name not in TRAIN_LOADER_REGISTRY:
+        known = ", ".join(sorted(key for key, _ in TRAIN_LOADER_REGISTRY))
+        raise ValueError(f"DATALOADER.TRAIN_LOADER is {name!r}, which is not registered; choose one of: {known}")
+    return TRAIN_LOADER_REGISTRY.get(name)
 
 
 def build_train_loader(cfg: CfgNode) -> Iterable[list[ModelInput]]:
@@ -50,14 +85,10 @@ def build_train_loader(cfg: CfgNode) -> Iterable[list[ModelInput]]:
     Raises:
         ValueError: no loader has this name, or the configuration does not fit the data (see the loaders).
     """
-    name = cfg.DATALOADER.TRAIN_LOADER
-    if name not in TRAIN_LOADER_REGISTRY:
-        known = ", ".join(sorted(key for key, _ in TRAIN_LOADER_REGISTRY))
-        raise ValueError(f"DATALOADER.TRAIN_LOADER is {name!r}, which is not registered; choose one of: {known}")
-    return TRAIN_LOADER_REGISTRY.get(name)(cfg)
+    return find_train_loader(cfg)(cfg)
 
 
-@TRAIN_LOADER_REGISTRY.register()
+@register_train_loader(gives="pairs")
 def build_pair_train_loader(cfg: CfgNode) -> Iterable[list[ModelInput]]:
     """Build the loader of the joint stage: batches of same-identity image pairs.
 
@@ -81,7 +112,7 @@ def build_pair_train_loader(cfg: CfgNode) -> Iterable[list[ModelInput]]:
     return _build_item_loader(cfg, dataset, PairedDatasetMapper(cfg, is_train=True), images_per_item=2)
 
 
-@TRAIN_LOADER_REGISTRY.register()
+@register_train_loader(gives="single images")
 def build_image_train_loader(cfg: CfgNode) -> Iterable[list[ModelInput]]:
     """Build the loader of the baselines: batches of single images, as in Detectron2, with identities beside boxes.
 
@@ -115,7 +146,7 @@ def build_image_train_loader(cfg: CfgNode) -> Iterable[list[ModelInput]]:
     )
 
 
-@TRAIN_LOADER_REGISTRY.register()
+@register_train_loader(gives="crops")
 def build_crop_train_loader(cfg: CfgNode) -> Iterable[list[ModelInput]]:
     """Build the loader of the first stage: batches of person crops, several per identity.
 

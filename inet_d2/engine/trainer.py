@@ -14,7 +14,7 @@ from detectron2.solver.build import get_default_optimizer_params, maybe_add_grad
 from detectron2.utils import comm
 from torch import nn
 
-from inet_d2.data.build import build_search_test_loader, build_train_loader
+from inet_d2.data.build import build_search_test_loader, build_train_loader, find_train_loader
 from inet_d2.engine.row_sparse import RowSparseAdamW, RowSparseSGD
 from inet_d2.engine.weights import find_weights
 from inet_d2.evaluation import PersonSearchEvaluator, format_results
@@ -43,6 +43,17 @@ class INetTrainer(DefaultTrainer):
         """
         for name in cfg.DATASETS.TEST:
             cls.build_test_loader(cfg, name)
+
+    @classmethod
+    def build_model(cls, cfg: CfgNode) -> nn.Module:
+        """The model that MODEL.META_ARCHITECTURE names.
+
+        Raises:
+            ValueError: DATALOADER.TRAIN_LOADER does not give what the model trains on.
+        """
+        model = super().build_model(cfg)
+        _check_loader(cfg, model)
+        return model
 
     @classmethod
     def build_train_loader(cls, cfg: CfgNode) -> Iterable[list[dict[str, Any]]]:
@@ -117,3 +128,23 @@ class INetTrainer(DefaultTrainer):
         """Go on from the last checkpoint in OUTPUT_DIR, or start from MODEL.WEIGHTS, which must fit the model."""
         find_weights(self.checkpointer, self.cfg.MODEL.WEIGHTS, resume=resume, complete=False)
         super().resume_or_load(resume=resume)
+
+
+def _check_loader(cfg: CfgNode, model: nn.Module) -> None:
+    """Ask the loader what it gives and the model what it trains on (Detectron2's own models do not say)."""
+    wanted, name = getattr(model, "trains_on", None), cfg.DATALOADER.TRAIN_LOADER
+    gives = getattr(find_train_loader(cfg), "gives", None)
+    if wanted in (None, gives):
+        return
+    found = f"gives {gives}" if gives else "does not say what it gives (see inet_d2.data.register_train_loader)"
+    if wanted == "pairs":
+        terms = model.roi_heads.identity_losses.terms.values()
+        losses = ", ".join(term.config_node for term in terms if term.needs_pairs)
+        raise ValueError(
+            f'DATALOADER.TRAIN_LOADER is "{name}", which {found}, but the losses {losses} of MODEL.ROI_REID_HEAD need '
+            "pairs; use build_pair_train_loader, or set the ENABLED keys of these losses to False."
+        )
+    raise ValueError(
+        f'DATALOADER.TRAIN_LOADER is "{name}", which {found}, but {cfg.MODEL.META_ARCHITECTURE} trains on {wanted}; '
+        "use a loader that gives them (build_crop_train_loader gives crops)."
+    )

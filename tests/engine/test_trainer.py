@@ -4,6 +4,7 @@ import pytest
 import torch
 from detectron2.modeling import build_model
 
+from inet_d2.data import TRAIN_LOADER_REGISTRY, register_train_loader
 from inet_d2.engine import INetTrainer, load_config
 
 
@@ -115,3 +116,65 @@ def test_figures_are_kept_as_json(cfg, tmp_path):
     results = INetTrainer.test(cfg, build_model(cfg))
     assert json.loads((tmp_path / "results.json").read_text()) == json.loads(json.dumps(results))
     assert set(results) == {"search", "detection", "bbox"}
+
+
+@pytest.fixture
+def own_loader():
+    """Register a loader of the user's own: own_loader("pairs"), or own_loader(None) for one that says nothing."""
+
+    def register(gives):
+        def build_own_loader(cfg):
+            raise AssertionError("the check comes before any data is read")
+
+        decorate = register_train_loader(gives=gives) if gives else TRAIN_LOADER_REGISTRY.register()
+        return decorate(build_own_loader).__name__
+
+    yield register
+    TRAIN_LOADER_REGISTRY._obj_map.pop("build_own_loader", None)
+
+
+@pytest.mark.parametrize(
+    ("gives", "found"),
+    [("single images", "gives single images"), ("crops", "gives crops"), (None, "does not say what it gives .see .*")],
+)
+def test_losses_of_pairs_refuse_a_loader_that_gives_none(cfg, own_loader, gives, found):
+    cfg.DATALOADER.TRAIN_LOADER = own_loader(gives)
+    message = rf'"build_own_loader", which {found}, but the losses OLP, HEP of MODEL\.ROI_REID_HEAD need pairs; use'
+    for build in (INetTrainer, INetTrainer.build_model):  # training, and evaluation only
+        with pytest.raises(ValueError, match=message):
+            build(cfg)
+
+
+def test_the_packages_own_loader_of_single_images_is_refused_too(cfg):
+    cfg.DATALOADER.TRAIN_LOADER = "build_image_train_loader"
+    with pytest.raises(ValueError, match='"build_image_train_loader", which gives single images, but the losses OLP'):
+        INetTrainer.build_model(cfg)
+
+
+@pytest.mark.parametrize("gives", ["pairs", "single images", None])
+def test_losses_that_need_no_pairs_take_any_loader(cfg, own_loader, gives):
+    reid = cfg.MODEL.ROI_REID_HEAD
+    reid.OLP.ENABLED = reid.HEP.ENABLED = False
+    reid.OIM.ENABLED = True
+    cfg.DATALOADER.TRAIN_LOADER = own_loader(gives)
+    assert INetTrainer.build_model(cfg).trains_on is None
+
+
+def test_a_loader_of_the_users_own_may_give_pairs(cfg, own_loader):
+    cfg.DATALOADER.TRAIN_LOADER = own_loader("pairs")
+    assert INetTrainer.build_model(cfg).trains_on == "pairs"
+
+
+def test_the_first_stage_asks_for_crops(own_loader):
+    cfg = load_config("configs/quick_schedules/crops_instant_test.yaml")
+    assert INetTrainer.build_model(cfg).trains_on == "crops"
+    cfg.DATALOADER.TRAIN_LOADER = own_loader("crops")
+    INetTrainer.build_model(cfg)
+    cfg.DATALOADER.TRAIN_LOADER = "build_pair_train_loader"
+    with pytest.raises(ValueError, match="which gives pairs, but CropReID trains on crops; use a loader that gives"):
+        INetTrainer.build_model(cfg)
+
+
+def test_a_loader_cannot_give_what_nobody_knows():
+    with pytest.raises(ValueError, match='gives: expected one of pairs, single images, crops, found "triplets"'):
+        register_train_loader(gives="triplets")

@@ -47,14 +47,9 @@ class IdentityLosses(nn.Module):
 
     @classmethod
     def from_config(cls, cfg: CfgNode) -> dict:
-        """Turn the keys under MODEL.ROI_REID_HEAD into arguments.
-
-        Raises:
-            ValueError: a loss needs image pairs, but DATALOADER.TRAIN_LOADER gives single images.
-        """
+        """Turn the keys under MODEL.ROI_REID_HEAD into arguments."""
         reid = cfg.MODEL.ROI_REID_HEAD
         terms = build_identity_terms(cfg)
-        _check_loader(terms, cfg.DATALOADER.TRAIN_LOADER)
         dictionary = classifier = None
         if any(term.needs_dictionary for term in terms.values()):
             dictionary = FeatureDictionary(size=reid.DICTIONARY.SIZE, embed_dim=reid.EMBED_DIM)
@@ -140,13 +135,3 @@ def _subgroup_statistics(subgroups: Subgroups) -> dict[str, Tensor]:
         statistics["reid/positive_similarity"] = positives.mean()
         statistics["reid/positive_beats_negatives"] = (positives > hardest[subgroups.is_positive]).float().mean()
     return statistics
-
-
-def _check_loader(terms: Mapping[str, IdentityTerm], train_loader: str) -> None:
-    in_need = [term.config_node for term in terms.values() if term.needs_pairs]
-    if in_need and train_loader == "build_image_train_loader":
-        raise ValueError(
-            f'DATALOADER.TRAIN_LOADER is "{train_loader}", which gives single images, but the losses '
-            f"{', '.join(in_need)} of MODEL.ROI_REID_HEAD need pairs; use build_pair_train_loader, or set the ENABLED "
-            "keys of these losses to False."
-        )

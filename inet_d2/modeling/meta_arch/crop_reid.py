@@ -58,6 +58,11 @@ class CropReID(INet):
             "pair_weight": crop.PAIR_WEIGHT,
         }
 
+    @property
+    def trains_on(self) -> str:
+        """A training batch is made of crops; the losses of the joint stage, which may need pairs, do not run here."""
+        return "crops"
+
     def forward(self, batched_inputs: list[dict]) -> dict[str, Tensor] | list[dict]:
         """Losses on crops in training; in testing as :class:`INet` with given boxes.
 

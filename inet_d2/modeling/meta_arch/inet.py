@@ -32,6 +32,11 @@ class INet(GeneralizedRCNN):
         """Arguments of the parent, and MODEL.HOLD_BATCH_NORM."""
         return {**super().from_config(cfg), "hold_batch_norm": cfg.MODEL.HOLD_BATCH_NORM}
 
+    @property
+    def trains_on(self) -> str | None:
+        """What a training batch must be made of: "pairs" if a loss needs them, or None where any images will do."""
+        return "pairs" if self.roi_heads.identity_losses.needs_pairs else None
+
     def train(self, mode: bool = True) -> "INet":
         """Set the mode of all modules but the batch norms that are held."""
         super().train(mode)
@@ -55,7 +60,7 @@ class INet(GeneralizedRCNN):
         Raises:
             ValueError: an odd number of training images where a loss needs pairs.
         """
-        if self.training and len(batched_inputs) % 2 and self.roi_heads.identity_losses.needs_pairs:
+        if self.training and len(batched_inputs) % 2 and self.trains_on == "pairs":
             raise ValueError(
                 f"INet trains on pairs of images, but the batch has {len(batched_inputs)}; use an even "
                 "SOLVER.IMS_PER_BATCH and DATALOADER.TRAIN_LOADER build_pair_train_loader."

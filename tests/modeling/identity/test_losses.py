@@ -16,7 +16,7 @@ from inet_d2.modeling.identity.losses import IdentityLosses
 NUM_PIDS = 30
 
 
-def build(*, size=64, use_unlabelled=True, loader="build_pair_train_loader", **changes):
+def build(*, size=64, use_unlabelled=True, **changes):
     """Losses by configuration: build(**{"HEP.ENABLED": False, ...})."""
     torch.manual_seed(0)
     options = {
@@ -32,7 +32,6 @@ def build(*, size=64, use_unlabelled=True, loader="build_pair_train_loader", **c
     add_inet_config(cfg)
     pairs = {f"MODEL.ROI_REID_HEAD.{key}": value for key, value in {**options, **changes}.items()}
     cfg.merge_from_list([x for pair in pairs.items() for x in pair])
-    cfg.DATALOADER.TRAIN_LOADER = loader
     return IdentityLosses(cfg)
 
 
@@ -204,12 +203,6 @@ def test_nothing_switched_on():
     assert result == {}
     assert statistics == {"reid/num_labelled": 2, "reid/num_unlabelled": 0}
     assert losses.state_dict() == {}
-
-
-def test_pairwise_losses_refuse_single_images():
-    with pytest.raises(ValueError, match=r'"build_image_train_loader", .* losses OLP, HEP of .* need pairs'):
-        build(loader="build_image_train_loader")
-    assert not build(**ALL_OFF, **{"OIM.ENABLED": True}, loader="build_image_train_loader").needs_pairs
 
 
 def test_sparse_gradients_equal_dense_ones():
