@@ -74,13 +74,7 @@ def find_train_loader(cfg: CfgNode) -> Callable[[CfgNode], Iterable[list[ModelIn
 
 
 def build_train_loader(cfg: CfgNode) -> Iterable[list[ModelInput]]:
-    """Build the training loader that ``DATALOADER.TRAIN_LOADER`` names.
-
-    Args:
-        cfg: configuration.
-
-    Returns:
-        Endless iterable of batches.
+    """Build the training loader that ``DATALOADER.TRAIN_LOADER`` names: an endless iterable of batches.
 
     Raises:
         ValueError: no loader has this name, or the configuration does not fit the data (see the loaders).
