@@ -205,7 +205,7 @@ def _add_test_config(cfg: CN) -> None:
     search.GALLERY_SIZES = (100,)
     # Detections below this score are neither searched nor counted, in [0, 1].
     search.SCORE_THRESH = 0.5
-    # "reference" (official walk) or "seqnet"; they differ on six queries of CUHK-SYSU.
+    # "reference" (official walk) or "seqnet"; they differ on four queries of CUHK-SYSU.
     search.RULES = "reference"
     # Average precision by "step" sum or by "trapezoid" (publications before 2018).
     search.AP = "step"
