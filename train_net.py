@@ -8,7 +8,6 @@ import sys
 from collections.abc import Callable
 from functools import partial
 
-from detectron2.checkpoint import DetectionCheckpointer
 from detectron2.config import CfgNode
 from detectron2.engine import default_argument_parser, launch
 from detectron2.evaluation import verify_results
@@ -16,7 +15,16 @@ from detectron2.utils import comm
 from torch import nn
 
 from inet_d2.command_line import exit_status
-from inet_d2.engine import INetTrainer, find_weights, setup
+from inet_d2.engine import (
+    INetTrainer,
+    RunCheckpointer,
+    RunStoppedError,
+    check_settings,
+    find_weights,
+    load_config,
+    record_restored_on_error,
+    setup,
+)
 
 EXAMPLES = """
 Examples:
@@ -36,15 +44,25 @@ def prepare(args: argparse.Namespace) -> Callable[[], object]:
     Raises:
         OSError, ValueError: something that the user named is missing or does not fit; nothing has been done yet.
     """
-    cfg = setup(args)
-    if not args.eval_only:
-        trainer = INetTrainer(cfg)
-        trainer.resume_or_load(resume=args.resume)
-        return trainer.train
+    with record_restored_on_error(load_config(args.config_file, args.opts).OUTPUT_DIR):
+        cfg = setup(args)
+        return prepare_evaluation(cfg, args.resume) if args.eval_only else prepare_training(cfg, args.resume)
+
+
+def prepare_training(cfg: CfgNode, resume: bool) -> Callable[[], object]:
+    """Build the trainer and load what it starts from."""
+    trainer = INetTrainer(cfg)
+    trainer.resume_or_load(resume=resume)
+    return trainer.train
+
+
+def prepare_evaluation(cfg: CfgNode, resume: bool) -> Callable[[], object]:
+    """Build the model and load what is to be evaluated."""
+    check_settings(cfg)
     INetTrainer.check_test_sets(cfg)
     model = INetTrainer.build_model(cfg)
-    checkpointer = DetectionCheckpointer(model, save_dir=cfg.OUTPUT_DIR)
-    checkpointer.load(find_weights(checkpointer, cfg.MODEL.WEIGHTS, resume=args.resume, complete=True))
+    checkpointer = RunCheckpointer(model, cfg.OUTPUT_DIR)
+    checkpointer.load(find_weights(checkpointer, cfg.MODEL.WEIGHTS, resume=resume, complete=True))
     return partial(evaluate, cfg, model)
 
 
@@ -56,11 +74,18 @@ def evaluate(cfg: CfgNode, model: nn.Module) -> None:
 
 
 def main(args: argparse.Namespace) -> None:
-    """Run one process; input that cannot be used ends it with code 2 and one sentence, and a traceback in log.txt."""
+    """Run one process; what it cannot go on with is one sentence, and a traceback in log.txt.
+
+    The exit code is 2 for input that cannot be used, 3 for a run that had to stop.
+    """
     ready: list[Callable[[], object]] = []
     if status := exit_status("error", lambda: ready.append(prepare(args))):
         sys.exit(status)
-    ready[0]()
+    try:
+        ready[0]()
+    except RunStoppedError as error:
+        sys.stderr.write(f"error: {error}\n")
+        sys.exit(3)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 from inet_d2.command_line import child_environment
+from inet_d2.engine.checkpoint_file import is_sound
 from inet_d2.files import written_aside
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -117,7 +118,7 @@ class Demo:
         return results
 
     def _train_net(self, stage: str, folder: Path, *opts: object) -> None:
-        if not (folder / "results.json").exists():
+        if not ((folder / "results.json").exists() and is_sound(folder / "model_final.pth")):
             config = f"configs/demo/{stage}.yaml"
             self._run(
                 "train_net.py", "--config-file", config, "--resume", *self.opts, *opts, "OUTPUT_DIR", folder

@@ -192,6 +192,8 @@ def _add_solver_config(cfg: CN) -> None:
     cfg.DATALOADER.TRAIN_LOADER = "build_pair_train_loader"
     # "SGD" (paper) or "AdamW".
     cfg.SOLVER.OPTIMIZER = "SGD"
+    # Checkpoints to keep besides model_final.pth, the newest ones; 0 keeps all, as Detectron2 does. Ours.
+    cfg.SOLVER.CHECKPOINTS_KEPT = 0
     # Learning-rate factors of the parts that MODEL.WEIGHTS brings along and of all other parts; paper 1.0. Ours.
     cfg.SOLVER.LR_FACTOR_PRETRAINED = 1.0
     cfg.SOLVER.LR_FACTOR_NEW = 1.0
@@ -205,7 +207,7 @@ def _add_test_config(cfg: CN) -> None:
     search.GALLERY_SIZES = (100,)
     # Detections below this score are neither searched nor counted, in [0, 1].
     search.SCORE_THRESH = 0.5
-    # "reference" (official walk) or "seqnet"; they differ on four queries of CUHK-SYSU.
+    # "reference" (official walk) or "seqnet"; they differ on six queries of CUHK-SYSU.
     search.RULES = "reference"
     # Average precision by "step" sum or by "trapezoid" (publications before 2018).
     search.AP = "step"

@@ -10,7 +10,8 @@ from pathlib import Path
 def written_aside(path: str | os.PathLike) -> Iterator[Path]:
     """Give a place to write to; what is there at the end of the block becomes ``path``.
 
-    If the block fails, an older file stays as it was and nothing new remains.
+    If the block fails, an older file stays as it was and nothing new remains. The file is on the disk, not only on its
+    way there, before it gets its name, so that a crash of the machine leaves the old file or the new one, too.
 
     Args:
         path: file to be; its folder exists.
@@ -22,6 +23,16 @@ def written_aside(path: str | os.PathLike) -> Iterator[Path]:
     aside = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
     try:
         yield aside
+        _sync(aside)
         os.replace(aside, path)
+        _sync(path.parent)
     finally:
         aside.unlink(missing_ok=True)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from inet_d2.scenes import make_scenes
-from places import ROOT
+
+ROOT = Path(__file__).parent.parent
 
 torch.set_num_threads(1)
 

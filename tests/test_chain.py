@@ -9,9 +9,7 @@ from detectron2.engine import default_argument_parser
 from detectron2.utils.logger import setup_logger
 from PIL import Image
 
-from places import config_path
-
-INET = config_path("quick_schedules/inet_instant_test.yaml")
+CONFIGS = "configs/quick_schedules"
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +19,7 @@ def chain(tiny_scenes, tmp_path_factory, run_script):
     env = {"DETECTRON2_DATASETS": str(tiny_scenes)}
     for stage, options in (("crops", []), ("inet", ["MODEL.WEIGHTS", folder / "crops/model_final.pth"])):
         run_script(
-            "train_net.py", "--config-file", config_path(f"quick_schedules/{stage}_instant_test.yaml"), *options,
+            "train_net.py", "--config-file", f"{CONFIGS}/{stage}_instant_test.yaml", *options,
             "OUTPUT_DIR", folder / stage, env=env,
         )  # fmt: skip
     return folder
@@ -79,7 +77,7 @@ def train_net(load_script, tiny_datasets):
 
 def test_evaluation_alone_gives_the_figures_of_the_training(chain, train_net, tmp_path):
     train_net(
-        "--config-file", INET, "--eval-only",
+        "--config-file", f"{CONFIGS}/inet_instant_test.yaml", "--eval-only",
         "MODEL.WEIGHTS", chain / "inet/model_final.pth", "OUTPUT_DIR", tmp_path,
     )  # fmt: skip
     assert figures(tmp_path / "results.json") == figures(chain / "inet/results.json")
@@ -88,7 +86,7 @@ def test_evaluation_alone_gives_the_figures_of_the_training(chain, train_net, tm
 def test_expected_results_decide_the_exit_code(chain, train_net, tmp_path):
     with pytest.raises(SystemExit) as stop:
         train_net(
-            "--config-file", INET, "--eval-only",
+            "--config-file", f"{CONFIGS}/inet_instant_test.yaml", "--eval-only",
             "MODEL.WEIGHTS", chain / "inet/model_final.pth", "OUTPUT_DIR", tmp_path,
             "TEST.EXPECTED_RESULTS", "[['search', 'mAP', 200.0, 1.0]]",
         )  # fmt: skip
@@ -112,7 +110,7 @@ def test_scoring_again_gives_the_same_figures(chain, load_script, tiny_datasets,
 def test_search_draws_a_picture(chain, load_script, tiny_scenes, tmp_path, capsys):
     frames = tiny_scenes / "CUHK-SYSU/Image/SSM"
     arguments = [
-        "--config-file", INET, "--query", frames / "s1.jpg", "--box", 20, 20, 60, 100,
+        "--config-file", f"{CONFIGS}/inet_instant_test.yaml", "--query", frames / "s1.jpg", "--box", 20, 20, 60, 100,
         "--gallery", frames, "--output", tmp_path / "found.png", "--score-thresh", 0.0,
         "--opts", "MODEL.WEIGHTS", chain / "inet/model_final.pth",
     ]  # fmt: skip
@@ -146,7 +144,7 @@ def test_colour_baseline_writes_predictions_that_score(load_script, tiny_dataset
     ],
 )
 def test_errors_of_the_user_end_the_run_with_one_sentence(train_net, tmp_path, options, message, capsys):
-    config = ["--config-file", INET]
+    config = ["--config-file", f"{CONFIGS}/inet_instant_test.yaml"]
     with pytest.raises(SystemExit) as stop:
         train_net(*config, "MODEL.WEIGHTS", "", *options, "OUTPUT_DIR", tmp_path)
     assert stop.value.code == 2

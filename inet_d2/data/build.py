@@ -6,8 +6,7 @@ from typing import Any
 
 import torch
 from detectron2.config import CfgNode
-from detectron2.data import DatasetCatalog, build_detection_test_loader, build_detection_train_loader
-from detectron2.data.samplers import TrainingSampler
+from detectron2.data import DatasetCatalog, DatasetFromList, build_detection_test_loader
 from detectron2.utils import comm
 from detectron2.utils.registry import Registry
 
@@ -18,9 +17,10 @@ from inet_d2.data.paired_mapper import PairedDatasetMapper
 from inet_d2.data.pairs import PairDataset
 from inet_d2.data.person_mapper import PersonImageMapper
 from inet_d2.data.pids import is_labelled
+from inet_d2.data.sample_stream import TrainingBatches, build_stream_loader
 from inet_d2.data.search_mapper import SearchDatasetMapper
 
-_logger = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 TRAIN_LOADER_REGISTRY = Registry("TRAIN_LOADER")
 TRAIN_LOADER_REGISTRY.__doc__ = """
@@ -102,7 +102,7 @@ def build_pair_train_loader(cfg: CfgNode) -> Iterable[list[ModelInput]]:
     """
     records = _training_records(cfg)
     dataset = PairDataset(records)
-    _logger.info("%s: %d same-identity image pairs", cfg.DATASETS.TRAIN[0], len(dataset))
+    logger.info("%s: %d same-identity image pairs", cfg.DATASETS.TRAIN[0], len(dataset))
     return _build_item_loader(cfg, dataset, PairedDatasetMapper(cfg, is_train=True), images_per_item=2)
 
 
@@ -125,19 +125,15 @@ def build_image_train_loader(cfg: CfgNode) -> Iterable[list[ModelInput]]:
     images = records
     if cfg.DATALOADER.FILTER_EMPTY_ANNOTATIONS:
         images = [r for r in records if any(not person.get("iscrowd", 0) for person in r["annotations"])]
-    _logger.info(
+    logger.info(
         "%s: %d images, %d without people left out", cfg.DATASETS.TRAIN[0], len(images), len(records) - len(images)
     )
     if not images:
         raise ValueError(f"{cfg.DATASETS.TRAIN[0]}: expected images with people, found none; check the data set")
-    return build_detection_train_loader(
-        images,
-        mapper=PersonImageMapper(cfg, is_train=True),
-        sampler=_sampler(cfg, len(images)),
-        total_batch_size=_checked_batch_size(cfg, images_per_item=1),
-        aspect_ratio_grouping=cfg.DATALOADER.ASPECT_RATIO_GROUPING,
-        num_workers=cfg.DATALOADER.NUM_WORKERS,
-    )
+    groups = _aspect_groups(images) if cfg.DATALOADER.ASPECT_RATIO_GROUPING else None
+    batches = _batches(cfg, len(images), images_per_item=1, groups=groups)
+    dataset, mapper = DatasetFromList(images, copy=False), PersonImageMapper(cfg, is_train=True)
+    return build_stream_loader(dataset, mapper, batches, num_workers=cfg.DATALOADER.NUM_WORKERS)
 
 
 @register_train_loader(gives="crops")
@@ -159,7 +155,7 @@ def build_crop_train_loader(cfg: CfgNode) -> Iterable[list[ModelInput]]:
     """
     records = _training_records(cfg)
     dataset = CropDataset(records)
-    _logger.info(
+    logger.info(
         "%s: %d identities, %d boxes to crop, %d boxes without area left out",
         cfg.DATASETS.TRAIN[0],
         len(dataset),
@@ -222,7 +218,7 @@ def attach_query_boxes(records: Sequence[Record], protocol: SearchProtocol) -> l
             f"{len(missing)} are not, the first is {missing[0]}; use the query list and the images of one "
             "copy of the data set"
         )
-    _logger.info("%s: %d queries in %d images", protocol.name, protocol.num_queries, len(queries))
+    logger.info("%s: %d queries in %d images", protocol.name, protocol.num_queries, len(queries))
     return [
         {**record, "query_boxes": queries[record["image_id"]][1]} if record["image_id"] in queries else dict(record)
         for record in records
@@ -236,19 +232,30 @@ def _build_item_loader(
     *,
     images_per_item: int,
 ) -> Iterable[list[ModelInput]]:
-    return build_detection_train_loader(
+    return build_stream_loader(
         dataset,
-        mapper=mapper,
-        sampler=_sampler(cfg, len(dataset)),
-        total_batch_size=_checked_batch_size(cfg, images_per_item=images_per_item) // images_per_item,
-        aspect_ratio_grouping=False,
+        mapper,
+        _batches(cfg, len(dataset), images_per_item=images_per_item),
         num_workers=cfg.DATALOADER.NUM_WORKERS,
         collate_fn=flatten_items,
     )
 
 
-def _sampler(cfg: CfgNode, size: int) -> TrainingSampler:
-    return TrainingSampler(size, seed=cfg.SEED if cfg.SEED >= 0 else None)
+def _batches(cfg: CfgNode, size: int, *, images_per_item: int, groups: Sequence[int] | None = None) -> TrainingBatches:
+    items_per_batch = _checked_batch_size(cfg, images_per_item=images_per_item) // images_per_item
+    seed = cfg.SEED if cfg.SEED >= 0 else comm.shared_random_seed()
+    return TrainingBatches(size, items_per_batch=items_per_batch, seed=seed, groups=groups)
+
+
+def _aspect_groups(records: Sequence[Record]) -> list[int]:
+    """1 for records that are wider than high, else 0."""
+    for record in records:
+        if "width" not in record or "height" not in record:
+            raise ValueError(
+                f"{record['file_name']}: DATALOADER.ASPECT_RATIO_GROUPING needs width and height in every record; add "
+                "them where the data set is read, or set it to False"
+            )
+    return [int(record["width"] > record["height"]) for record in records]
 
 
 def _checked_batch_size(cfg: CfgNode, *, images_per_item: int) -> int:
@@ -273,7 +280,7 @@ def _training_records(cfg: CfgNode) -> list[Record]:
     pids = [anno["person_id"] for record in records for anno in record["annotations"]]
     labelled = [pid for pid in pids if is_labelled(pid)]
     identities = set(labelled)
-    _logger.info(
+    logger.info(
         "%s: %d images, %d boxes, %d of them labelled, %d identities",
         names[0],
         len(records),

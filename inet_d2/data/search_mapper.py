@@ -13,16 +13,17 @@ from inet_d2.data.person_mapper import annotation_boxes, read_frame, to_input_te
 
 
 class SearchDatasetMapper:
-    """Map one record to one test input; also what the search demo feeds the model with.
-
-    Args:
-        augmentations: resizing, without randomness.
-        image_format: value of ``INPUT.FORMAT``.
-        use_gt_boxes: hand the annotated boxes to the model as ``gallery_boxes``.
-    """
+    """Map one record to one test input; also what the search demo feeds the model with."""
 
     @configurable
     def __init__(self, *, augmentations: list[T.Augmentation], image_format: str, use_gt_boxes: bool = False) -> None:
+        """Keep the settings.
+
+        Args:
+            augmentations: resizing, without randomness.
+            image_format: value of ``INPUT.FORMAT``.
+            use_gt_boxes: hand the annotated boxes to the model as ``gallery_boxes``.
+        """
         self.augmentations = T.AugmentationList(augmentations)
         self.image_format = image_format
         self.use_gt_boxes = use_gt_boxes

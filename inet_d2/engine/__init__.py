@@ -1,7 +1,20 @@
-"""Configuration from the command line, the trainer, and the check of weights."""
+"""Configuration from the command line, the trainer, its checkpoints, and the check of weights."""
 
-from inet_d2.engine.setup import load_config, setup
+from inet_d2.engine.checkpointer import RunCheckpointer
+from inet_d2.engine.run_stopped import RunStoppedError
+from inet_d2.engine.settings_check import check_settings
+from inet_d2.engine.setup import load_config, record_restored_on_error, setup
 from inet_d2.engine.trainer import INetTrainer
 from inet_d2.engine.weights import check_weights, find_weights
 
-__all__ = ["INetTrainer", "check_weights", "find_weights", "load_config", "setup"]
+__all__ = [
+    "INetTrainer",
+    "RunCheckpointer",
+    "RunStoppedError",
+    "check_settings",
+    "check_weights",
+    "find_weights",
+    "load_config",
+    "record_restored_on_error",
+    "setup",
+]

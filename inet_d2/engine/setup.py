@@ -6,6 +6,7 @@ import logging
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 import detectron2
 import torch
@@ -40,7 +41,7 @@ def load_config(config_file: str, opts: Sequence[str] = ()) -> CfgNode:
     _add_extensions(cfg, config_file, opts)
     if config_file:
         with _explained(config_file):
-            cfg.merge_from_file(config_file)
+            cfg.merge_from_file(config_file, allow_unsafe=False)
     with _explained("command line"):
         cfg.merge_from_list(opts)
     if cfg.MODEL.DEVICE.startswith("cuda") and not torch.cuda.is_available():
@@ -53,7 +54,7 @@ def _add_extensions(cfg: CfgNode, config_file: str, opts: list[str]) -> None:
     names = CfgNode({"EXTENSIONS": cfg.EXTENSIONS})
     if config_file:
         with _explained(config_file):
-            content = CfgNode.load_yaml_with_base(config_file, allow_unsafe=True)
+            content = CfgNode.load_yaml_with_base(config_file, allow_unsafe=False)
             names.merge_from_other_cfg(CfgNode({key: content[key] for key in names if key in content}))
     with _explained("command line"):
         pairs = zip(opts[::2], opts[1::2], strict=False)
@@ -93,14 +94,29 @@ def setup(args: argparse.Namespace) -> CfgNode:
 
 
 @contextmanager
+def record_restored_on_error(output_dir: str) -> Iterator[None]:
+    """Put ``config.yaml`` back if the block fails, so that a refused command is not recorded as that of the run."""
+    record = Path(output_dir, "config.yaml")
+    before = record.read_bytes() if record.is_file() else None
+    try:
+        yield
+    except Exception:
+        if before is not None and comm.is_main_process():
+            record.write_bytes(before)
+        raise
+
+
+@contextmanager
 def _explained(source: str) -> Iterator[None]:
     """Turn what the yaml reader and yacs raise into errors that name the source and say what fits."""
     try:
         yield
     except OSError as error:
         raise FileNotFoundError(f"{source}: cannot read this configuration file ({error}).") from error
+    except RecursionError as error:
+        raise ValueError(f"{source}: its _BASE_ leads back to itself; name another file there.") from error
     except (AssertionError, AttributeError, KeyError, TypeError, ValueError, yaml.YAMLError) as error:
-        reason = error.args[0] if error.args else error
+        reason = getattr(error, "problem", None) or (error.args[0] if error.args else error)
         raise ValueError(
             f"{source}: {reason}. The keys are those of Detectron2 (detectron2/config/defaults.py) and of inet_d2 "
             "(inet_d2/config.py), each with the type of its default."

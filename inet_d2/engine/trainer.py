@@ -3,19 +3,33 @@
 import json
 import logging
 import os
+import weakref
 from collections.abc import Iterable
 from typing import Any
 
 import torch
 from detectron2.config import CfgNode
-from detectron2.engine import DefaultTrainer
+from detectron2.engine import DefaultTrainer, HookBase, hooks
 from detectron2.evaluation import COCOEvaluator, DatasetEvaluator, DatasetEvaluators
 from detectron2.solver.build import get_default_optimizer_params, maybe_add_gradient_clipping
 from detectron2.utils import comm
 from torch import nn
 
 from inet_d2.data.build import build_search_test_loader, build_train_loader, find_train_loader
+from inet_d2.engine.checkpoint_file import read_checkpoint
+from inet_d2.engine.checkpointer import FINAL, RunCheckpointer
+from inet_d2.engine.finished_only import FinishedOnly
+from inet_d2.engine.resume import (
+    RunPosition,
+    check_checkpoint_fits,
+    configured_settings,
+    find_earlier_run,
+    keep_configured_settings,
+    set_aside,
+)
 from inet_d2.engine.row_sparse import RowSparseAdamW, RowSparseSGD
+from inet_d2.engine.run_stopped import SentenceFilter
+from inet_d2.engine.settings_check import check_settings
 from inet_d2.engine.weights import find_weights
 from inet_d2.evaluation import PersonSearchEvaluator, format_results
 from inet_d2.files import written_aside
@@ -31,8 +45,24 @@ class INetTrainer(DefaultTrainer):
     """
 
     def __init__(self, cfg: CfgNode) -> None:
+        check_settings(cfg)
         self.check_test_sets(cfg)
+        self._needs_final = False
         super().__init__(cfg)
+
+    def build_hooks(self) -> list[HookBase]:
+        """Detectron2's hooks, with checkpoints that survive a kill, and the place of the run in its stream."""
+        self.checkpointer = RunCheckpointer(
+            self.model,
+            self.cfg.OUTPUT_DIR,
+            num_kept=self.cfg.SOLVER.CHECKPOINTS_KEPT,
+            trainer=weakref.proxy(self),
+        )
+        seed = self.cfg.SEED if self.cfg.SEED >= 0 else comm.shared_random_seed()
+        return [
+            RunPosition(self.data_loader, seed=seed),
+            *(FinishedOnly(h) if isinstance(h, hooks.EvalHook) else h for h in super().build_hooks()),
+        ]
 
     @classmethod
     def check_test_sets(cls, cfg: CfgNode) -> None:
@@ -125,9 +155,44 @@ class INetTrainer(DefaultTrainer):
         return results
 
     def resume_or_load(self, resume: bool = True) -> None:
-        """Go on from the last checkpoint in OUTPUT_DIR, or start from MODEL.WEIGHTS, which must fit the model."""
-        find_weights(self.checkpointer, self.cfg.MODEL.WEIGHTS, resume=resume, complete=False)
-        super().resume_or_load(resume=resume)
+        """Go on from the newest sound checkpoint in OUTPUT_DIR, or start from MODEL.WEIGHTS, which must fit the model.
+
+        Raises:
+            OSError, ValueError: there is no sound checkpoint or it does not fit, or a new run would replace the weights
+                that it is to start from; see also :func:`find_weights`.
+        """
+        path = find_weights(self.checkpointer, self.cfg.MODEL.WEIGHTS, resume=resume, complete=False)
+        if not (resume and self.checkpointer.has_checkpoint()):
+            find_earlier_run(self.cfg.OUTPUT_DIR, path)
+            self.checkpointer.load(path, checkpointables=[])
+            return
+        checkpoint = read_checkpoint(path, in_memory=False)
+        model, optimizer = self.checkpointer.model, self.optimizer
+        check_checkpoint_fits(path, checkpoint, model, optimizer, max_iter=self.max_iter)
+        self.checkpointer.load(path)
+        self.start_iter = self.iter + 1
+        self._needs_final = self.start_iter >= self.max_iter and os.path.basename(path) != FINAL
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take over a checkpoint's state; learning rates and the like stay those of the configuration."""
+        settings = configured_settings(self.optimizer)
+        super().load_state_dict(state_dict)
+        keep_configured_settings(self.optimizer, settings, self.scheduler)
+
+    def train(self) -> dict | None:
+        """Train; a new run moves what an earlier one left in OUTPUT_DIR aside, a finished one is only evaluated."""
+        if self.start_iter == 0 and comm.is_main_process():
+            set_aside(self.cfg.OUTPUT_DIR, find_earlier_run(self.cfg.OUTPUT_DIR, self.cfg.MODEL.WEIGHTS))
+        if self._needs_final:
+            _logger.warning("The run had done all iterations, but was stopped before %s was whole; writing it.", FINAL)
+            self.checkpointer.save(FINAL.removesuffix(".pth"), iteration=self.iter)
+        log = logging.getLogger("detectron2.engine.train_loop")
+        without_traceback = SentenceFilter()
+        log.addFilter(without_traceback)
+        try:
+            return super().train()
+        finally:
+            log.removeFilter(without_traceback)
 
 
 def _check_loader(cfg: CfgNode, model: nn.Module) -> None:

@@ -2,13 +2,14 @@
 
 import logging
 import os
-import pickle
 from collections.abc import Iterable
 
 import torch
 from detectron2.utils.file_io import PathManager
 from fvcore.common.checkpoint import Checkpointer
 from torch import nn
+
+from inet_d2.engine.checkpoint_file import read_checkpoint
 
 _logger = logging.getLogger(__name__)
 
@@ -88,13 +89,10 @@ def check_weights(model: nn.Module, path: str, *, complete: bool, source: str = 
 
 def _read_state_dict(path: str, source: str) -> dict[str, torch.Tensor]:
     try:
-        with PathManager.open(path, "rb") as file:
-            checkpoint = torch.load(file, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        raise ValueError(
-            f"{source}: {path} is no checkpoint that torch can read ({type(error).__name__}); it may be cut off."
-        ) from error
-    return checkpoint.get("model", checkpoint)
+        checkpoint = read_checkpoint(PathManager.get_local_path(path))
+    except ValueError as error:
+        raise ValueError(f"{source}: {error}") from error
+    return {k: v for k, v in checkpoint.get("model", checkpoint).items() if isinstance(v, torch.Tensor)}
 
 
 def _some(items: Iterable[str], most: int = 4) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from inet_d2.engine.checkpoint_file import is_sound
 from inet_d2.engine.setup import load_config
 from inet_d2.reproduction.paper_table import PaperRow
 
@@ -30,7 +31,8 @@ class Step:
     Attributes:
         title: for the progress.
         kind: steps of one kind take about the same time; "evaluation" trains nothing.
-        folder: OUTPUT_DIR; ``results.json`` in it says that the step is done.
+        folder: OUTPUT_DIR; ``results.json`` in it, and of a training a sound ``model_final.pth``, say that the step is
+            done.
         arguments: of train_net.py.
         config_file: absolute path of its configuration.
         options: KEY VALUE pairs that decide on its results.
@@ -54,9 +56,11 @@ class Step:
             raise ValueError(
                 f"{self.folder}: made with {', '.join(other)}; give another --output, or remove the folder"
             )
-        if (self.folder / "results.json").exists():
+        trains = self.kind != "evaluation"
+        # A run of before may have figures, but have been stopped before its weights were whole.
+        if (self.folder / "results.json").exists() and (not trains or is_sound(self.folder / "model_final.pth")):
             return "done"
-        started = self.kind != "evaluation" and self.folder.is_dir() and any(self.folder.iterdir())
+        started = trains and self.folder.is_dir() and any(self.folder.iterdir())
         return "unfinished" if started else "new"
 
     def _other_settings(self) -> list[str]:

@@ -1,6 +1,7 @@
 """The search tool from the command line: with a model whose answers are known, and with I-Net."""
 
 import importlib.util
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -13,9 +14,8 @@ from torch import nn
 
 from inet_d2.engine import load_config
 from inet_d2.search import GalleryIndex
-from places import ROOT, config_path
 
-SCRIPT = ROOT / "demo/search_demo.py"
+SCRIPT = Path(__file__).parents[2] / "demo/search_demo.py"
 BLUE, GREEN, RED = (200, 20, 10), (10, 200, 30), (20, 10, 200)  # BGR
 
 
@@ -209,7 +209,7 @@ def test_help_has_examples(demo, capsys):
 def test_searches_with_inet(demo, tiny_scenes, tmp_path, capsys):
     """Untrained I-Net with every detection kept: what it finds means nothing, but all parts fit together."""
     config = tmp_path / "tiny.yaml"
-    base = config_path("demo/Base-Demo.yaml")
+    base = Path(__file__).parents[2] / "configs/demo/Base-Demo.yaml"
     config.write_text(f"_BASE_: {base}\nMODEL: {{DEVICE: cpu, VGG: {{WIDTH_FACTOR: 0.125}}}}\nOUTPUT_DIR: {tmp_path}\n")
     torch.manual_seed(0)
     model = build_model(load_config(str(config)))

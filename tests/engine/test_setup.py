@@ -1,13 +1,12 @@
 import pytest
 import torch
 
-from inet_d2.engine import load_config
-from places import config_path
+from inet_d2.engine import load_config, record_restored_on_error
 
 
 def test_options_win_over_the_file():
     cfg = load_config(
-        config_path("CUHK-SYSU/inet_vgg16.yaml"), ["SOLVER.BASE_LR", "0.5", "MODEL.ROI_REID_HEAD.NUM_PIDS", "7"]
+        "configs/CUHK-SYSU/inet_vgg16.yaml", ["SOLVER.BASE_LR", "0.5", "MODEL.ROI_REID_HEAD.NUM_PIDS", "7"]
     )
     assert cfg.SOLVER.BASE_LR == 0.5
     assert cfg.MODEL.ROI_REID_HEAD.NUM_PIDS == 7
@@ -28,7 +27,7 @@ def test_the_cpu_stands_in_for_a_missing_gpu():
 )
 def test_bad_options_are_refused(opts, message):
     with pytest.raises(ValueError, match=message):
-        load_config(config_path("CUHK-SYSU/inet_vgg16.yaml"), opts)
+        load_config("configs/CUHK-SYSU/inet_vgg16.yaml", opts)
 
 
 def test_an_unknown_key_in_a_file_is_refused(tmp_path):
@@ -83,3 +82,34 @@ def test_an_extension_that_cannot_be_imported_is_named(value, message):
 def test_a_missing_file_is_refused():
     with pytest.raises(FileNotFoundError, match=r"configs/none\.yaml: cannot read this configuration file"):
         load_config("configs/none.yaml")
+
+
+def test_a_file_that_is_its_own_base_is_refused(tmp_path):
+    (tmp_path / "a.yaml").write_text("_BASE_: b.yaml\n")
+    (tmp_path / "b.yaml").write_text("_BASE_: a.yaml\n")
+    with pytest.raises(ValueError, match=r"a\.yaml: its _BASE_ leads back to itself; name another file there"):
+        load_config(str(tmp_path / "a.yaml"))
+
+
+@pytest.mark.parametrize("through_base", [False, True])
+def test_a_file_cannot_run_code(tmp_path, through_base):
+    made = tmp_path / "made"
+    (tmp_path / "evil.yaml").write_text(f"OUTPUT_DIR: !!python/object/apply:os.mkdir ['{made}']\n")
+    (tmp_path / "base.yaml").write_text("_BASE_: evil.yaml\n")
+    with pytest.raises(ValueError, match="could not determine a constructor"):
+        load_config(str(tmp_path / ("base.yaml" if through_base else "evil.yaml")))
+    assert not made.exists()
+
+
+def test_a_refused_command_is_not_recorded(tmp_path):
+    record = tmp_path / "config.yaml"
+    record.write_text("of the run")
+
+    def refuse():
+        with record_restored_on_error(str(tmp_path)):
+            record.write_text("of the refused command")
+            raise ValueError("refused")
+
+    with pytest.raises(ValueError, match="refused"):
+        refuse()
+    assert record.read_text() == "of the run"

@@ -1,10 +1,9 @@
 import importlib.util
+from pathlib import Path
 
 import pytest
 
-from places import ROOT
-
-PROGRAM = ROOT / "datasets" / "make_scenes.py"
+PROGRAM = Path(__file__).parents[2] / "datasets" / "make_scenes.py"
 
 
 @pytest.fixture(scope="module")

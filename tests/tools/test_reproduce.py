@@ -6,10 +6,10 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 
-from places import ROOT
-
+ROOT = Path(__file__).parents[2]
 TABLES = yaml.safe_load((ROOT / "tools/paper_tables.yaml").read_text())
 TABLE3 = ["crops", "inet_olp", "inet_olp_softmax", "inet_rss", "inet"]  # its runs at demo scale, in order
 
@@ -32,7 +32,8 @@ if "SOLVER.MAX_ITER" in words:
     config["SOLVER"] = {"MAX_ITER": int(words[words.index("SOLVER.MAX_ITER") + 1])}
 (folder / "config.yaml").write_text(yaml.safe_dump(config))
 (folder / "model_0000199.pth").write_text("")
-(folder / "model_final.pth").write_text(os.environ.get("DETECTRON2_DATASETS", ""))
+(folder / "model_final.pth").write_bytes(Path("sound.pth").read_bytes())
+(folder / "datasets.txt").write_text(os.environ.get("DETECTRON2_DATASETS", ""))
 mAP = {"crops": 80.0, "inet": 70.0, "inet_olp": 60.0}.get(folder.parent.name, 50.0) + 2.0 * seed
 results = {"search": {"mAP": mAP, "top1": mAP + 1}, "detection": {"AP": 90.0, "recall": 95.0}}
 (folder / "results.json").write_text(json.dumps(results))
@@ -63,6 +64,7 @@ def repository(tmp_path):
         (tmp_path / script).parent.mkdir(exist_ok=True)
         (tmp_path / script).write_text(text)
     (tmp_path / "configs").symlink_to(ROOT / "configs")
+    torch.save({"model": {}}, tmp_path / "sound.pth")
     return tmp_path
 
 
@@ -102,7 +104,7 @@ def test_table3_over_two_seeds(reproduce, calls, repository, capsys):
     assert " SEED 1 " in olp
     assert " TEST.EVAL_PERIOD 0 " in olp
     # The scenes are the data set.
-    assert (demo / "inet/seed1/model_final.pth").read_text() == str(demo / "datasets")
+    assert (demo / "inet/seed1/datasets.txt").read_text() == str(demo / "datasets")
     # OLP: 62 and 64, mean 63, deviations 1 and 1, spread sqrt((1 + 1) / (2 - 1)) = 1.414.
     text = (demo / "table3.md").read_text()
     assert re.search(r"\| OLP +\| 73.6 +\| 63.0 ± 1.4 +\| 76.2 +\| 64.0 ± 1.4 +\|", text)
@@ -154,6 +156,14 @@ def test_an_unfinished_run_goes_on_with_resume(reproduce, calls, repository, cap
     assert folder_of(calls()[5])[0] == "inet_olp"
     assert " --resume " in calls()[5]
     assert len(calls()) == 6
+
+
+@pytest.mark.parametrize("damage", [Path.unlink, lambda path: path.write_bytes(path.read_bytes()[:200])])
+def test_figures_without_whole_weights_do_not_count_as_done(reproduce, calls, repository, damage):
+    assert reproduce("table3") == 0
+    damage(repository / "out/demo/inet_olp/seed1/model_final.pth")
+    assert reproduce("table3", "--resume") == 0
+    assert [folder_of(call)[0] for call in calls()[5:]] == ["inet_olp"]
 
 
 @pytest.mark.parametrize(("status", "expected"), [(2, 2), (1, 1), (9, 1)])
@@ -236,7 +246,7 @@ def test_the_paper_scale_uses_the_data_set_of_the_user(reproduce, calls, reposit
     monkeypatch.setenv("DETECTRON2_DATASETS", str(repository / "data"))
     (repository / "datasets/make_scenes.py").write_text("raise SystemExit(3)")
     assert reproduce("table2", "--scale", "paper") == 0
-    weights = repository / "out/paper/faster_rcnn_r50_c4/seed1/model_final.pth"
+    weights = repository / "out/paper/faster_rcnn_r50_c4/seed1/datasets.txt"
     assert weights.read_text() == str(repository / "data")
     assert "MODEL.WEIGHTS" not in next(call for call in calls() if "oim_r50_c4" in call)
 
@@ -263,6 +273,7 @@ def test_a_step_that_another_process_takes_is_waited_for(reproduce, calls, repos
             shown += capsys.readouterr().out
         assert "waiting" in shown
         assert calls() == []
+        (folder / "model_final.pth").write_bytes((repository / "sound.pth").read_bytes())
         (folder / "results.json").write_text(json.dumps({"search": {"mAP": 1.0, "top1": 1.0}}))
     thread.join(60)
     assert [folder_of(call)[0] for call in calls()] == TABLE3[1:]

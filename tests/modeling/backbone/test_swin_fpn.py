@@ -6,9 +6,8 @@ from detectron2 import modeling
 from detectron2.modeling import build_backbone
 
 from inet_d2.engine import load_config
-from places import config_path
 
-CONFIG = config_path("CUHK-SYSU/inet_swin_t_fpn.yaml")
+CONFIG = "configs/CUHK-SYSU/inet_swin_t_fpn.yaml"
 NARROW = ["MODEL.SWIN.EMBED_DIM", 12, "MODEL.SWIN.DEPTHS", (1, 2, 1, 1), "MODEL.FPN.OUT_CHANNELS", 8]
 
 

@@ -1,0 +1,32 @@
+"""Settings of a run that would fail deep inside of the engine, asked before anything is built."""
+
+from detectron2.config import CfgNode
+from detectron2.data import DatasetCatalog
+from detectron2.modeling import META_ARCH_REGISTRY
+
+
+def check_settings(cfg: CfgNode) -> None:
+    """Check what every run needs.
+
+    Raises:
+        ValueError: SOLVER.MAX_ITER, CHECKPOINT_PERIOD or CHECKPOINTS_KEPT is out of its range, or a data set or the
+            meta-architecture is not registered; the message says what is.
+    """
+    solver = cfg.SOLVER
+    for name, least in (("MAX_ITER", 1), ("CHECKPOINT_PERIOD", 1), ("CHECKPOINTS_KEPT", 0)):
+        if solver[name] < least:
+            raise ValueError(f"SOLVER.{name}: expected at least {least}, found {solver[name]}.")
+    known = sorted(DatasetCatalog.list())
+    for key in ("TRAIN", "TEST"):
+        for name in cfg.DATASETS[key]:
+            if name not in known:
+                raise ValueError(
+                    f"DATASETS.{key}: no data set is registered as {name!r}; choose from {', '.join(known)}, or "
+                    "register yours in a module that EXTENSIONS names."
+                )
+    architectures = sorted(name for name, _ in META_ARCH_REGISTRY)
+    if cfg.MODEL.META_ARCHITECTURE not in architectures:
+        raise ValueError(
+            f"MODEL.META_ARCHITECTURE: {cfg.MODEL.META_ARCHITECTURE!r} is not registered; choose from "
+            f"{', '.join(architectures)}."
+        )

@@ -1,0 +1,23 @@
+import pytest
+
+from inet_d2.engine import check_settings, load_config
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["SOLVER.MAX_ITER", "0"], r"SOLVER\.MAX_ITER: expected at least 1, found 0"),
+        (["SOLVER.CHECKPOINT_PERIOD", "0"], r"SOLVER\.CHECKPOINT_PERIOD: expected at least 1, found 0"),
+        (["SOLVER.CHECKPOINTS_KEPT", "-1"], r"SOLVER\.CHECKPOINTS_KEPT: expected at least 0, found -1"),
+        (["DATASETS.TRAIN", "('nowhere',)"], r"DATASETS\.TRAIN: no data set .* 'nowhere'; choose from .*prw_train"),
+        (["DATASETS.TEST", "('nowhere',)"], r"DATASETS\.TEST: no data set is registered as 'nowhere'"),
+        (["MODEL.META_ARCHITECTURE", "Inet"], r"META_ARCHITECTURE: 'Inet' is not registered; choose from .*INet"),
+    ],
+)
+def test_settings_out_of_their_range_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        check_settings(load_config("configs/quick_schedules/inet_instant_test.yaml", options))
+
+
+def test_sound_settings_pass():
+    check_settings(load_config("configs/CUHK-SYSU/inet_vgg16.yaml"))
