@@ -140,7 +140,6 @@ def context_of_queries(predictions: SearchPredictions, max_iou: float = 0.5) -> 
 
     return ContextPredictions(
         context_counts=1 + np.bincount(queries, minlength=num_queries),
-        context_boxes=merged(predictions.query_boxes, predictions.gallery_boxes),
         context_scores=merged(np.ones(num_queries, dtype=np.float32), predictions.gallery_scores),
         context_embeddings=merged(predictions.query_embeddings, predictions.gallery_embeddings),
     )

@@ -122,8 +122,7 @@ class ContextPredictions(_SavedArrays):
 
     Attributes:
         context_counts: (Q,) int64 people per query, in the order of the queries in ``P.npz``; at least 1.
-        context_boxes: (S, 4) float32 XYXY; for each query its own box first.
-        context_scores: (S,) float32.
+        context_scores: (S,) float32; for each query its own box first.
         context_embeddings: (S, D) float32.
 
     Raises:
@@ -131,7 +130,6 @@ class ContextPredictions(_SavedArrays):
     """
 
     context_counts: np.ndarray
-    context_boxes: np.ndarray
     context_scores: np.ndarray
     context_embeddings: np.ndarray
 
@@ -139,7 +137,6 @@ class ContextPredictions(_SavedArrays):
         """Refuse arrays that do not fit together."""
         total = int(self.context_counts.sum())
         self._expect_shape("context_counts", (None,), "one per query")
-        self._expect_shape("context_boxes", (total, 4), "the sum of context_counts")
         self._expect_shape("context_scores", (total,), "the sum of context_counts")
         self._expect_shape("context_embeddings", (total, None), "the sum of context_counts")
         if np.any(self.context_counts < 1):

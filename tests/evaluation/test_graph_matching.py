@@ -28,7 +28,6 @@ def scene(twins):
     embeddings = np.float32([[0.6, 0, 0.8], [0, 1, 0], [0.8, 0, 0.6]])
     context = ContextPredictions(
         context_counts=[1, 3],
-        context_boxes=np.zeros((4, 4)),
         context_scores=[1.0, 0.1, 0.2, 0.9],
         context_embeddings=np.float32([[0, 0, 1], [1, 0, 0], [0, 0, -1], [0, 1, 0]]),
     )
@@ -70,9 +69,7 @@ def test_context_and_queries_share_one_scale(twins, scene):
     """With a context of half length, the only revised detection, the look-alike, falls from 0.8 to 0.4, below 0.6."""
     lists, queries, gallery, embeddings, context = scene
     protocols = {"x": twins.protocol(lists, ["a", "b", "c"])}
-    halved = ContextPredictions(
-        context.context_counts, context.context_boxes, context.context_scores, context.context_embeddings / 2
-    )
+    halved = ContextPredictions(context.context_counts, context.context_scores, context.context_embeddings / 2)
     matching = GraphMatching(halved, queries, np.array([1]), gallery, embeddings, GraphMatchingSize(1, 1))
     matched = rank_queries(queries, gallery, embeddings, protocols, revise=matching)["x"]
     assert matched.best_ranks.tolist() == [0]
@@ -107,6 +104,5 @@ def test_context_from_predictions():
     context = context_of_queries(predictions)
     # The first detection of image a is the query itself (IoU 0.95); the second stays.
     assert context.context_counts.tolist() == [1, 2]
-    assert context.context_boxes.tolist() == [BOX, BOX, FAR]
     assert context.context_scores.tolist() == np.float32([1, 1, 0.8]).tolist()
-    assert context.context_embeddings[2].tolist() == [0, 1, 0]
+    assert context.context_embeddings.tolist() == [[1, 1, 1], [1, 1, 1], [0, 1, 0]]

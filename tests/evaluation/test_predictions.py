@@ -21,7 +21,6 @@ def fields(**changes):
 def context(**changes):
     found = {
         "context_counts": np.array([1, 2]),
-        "context_boxes": np.zeros((3, 4)),
         "context_scores": np.ones(3),
         "context_embeddings": np.ones((3, 5)),
     }
@@ -99,7 +98,7 @@ def test_what_does_not_fit_is_refused(changes, match):
     ("changes", "match"),
     [
         ({"context_counts": np.array([3, 0])}, "context_counts: expected at least the query box .* row 1"),
-        ({"context_boxes": np.zeros((2, 4))}, r"context_boxes: expected shape \(3, 4\)"),
+        ({"context_scores": np.zeros(2)}, r"context_scores: expected shape \(3\)"),
     ],
 )
 def test_context_that_does_not_fit_is_refused(changes, match):
