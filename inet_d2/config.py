@@ -207,6 +207,8 @@ def _add_test_config(cfg: CN) -> None:
     search.GALLERY_SIZES = (100,)
     # Detections below this score are neither searched nor counted, in [0, 1].
     search.SCORE_THRESH = 0.5
+    # The model learned from drawn scenes (ours, configs/demo): inet-search warns that it knows no photographs.
+    search.DRAWN_TRAINING_SET = False
     # "reference" (official walk) or "seqnet"; they differ on six queries of CUHK-SYSU.
     search.RULES = "reference"
     # Average precision by "step" sum or by "trapezoid" (publications before 2018).

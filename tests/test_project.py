@@ -28,12 +28,12 @@ LEVELS = {
     "inet_d2.modeling.identity": 1,
     "inet_d2.data": 2,
     "inet_d2.modeling": 2,
-    "inet_d2.search": 2,
     "inet_d2.evaluation": 3,
     "inet_d2.visualization": 3,
     "inet_d2.baselines": 4,
     "inet_d2.engine": 4,
     "inet_d2.reproduction": 5,
+    "inet_d2.search": 5,
     "inet_d2": 4,
 }
 

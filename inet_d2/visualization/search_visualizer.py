@@ -34,6 +34,7 @@ class DrawnMatch:
         name: file name of the scene.
         score: detection score in [0, 1]; None leaves it out.
         is_correct: frames the match in green or red; None where the truth is not known.
+        label: a word or two below the name.
     """
 
     image: np.ndarray
@@ -42,6 +43,7 @@ class DrawnMatch:
     name: str
     score: float | None = None
     is_correct: bool | None = None
+    label: str = ""
 
 
 def draw_search_result(
@@ -107,7 +109,7 @@ def _draw_match(match: DrawnMatch, rank: int) -> Image.Image:
     filled = left + round((right - left) * min(max(match.similarity, 0.0), 1.0))
     if filled - left >= 6:
         draw.rounded_rectangle((left, bar[1], filled, bar[3]), 3, frame or ACCENT)
-    lines = [match.name] if match.score is None else [match.name, f"score {match.score:.2f}"]
+    lines = [match.name, *([] if match.score is None else [f"score {match.score:.2f}"]), match.label]
     for line, text in enumerate(lines):
         place = (left, top + 86 + 20 * line)
         draw.text(place, _shorten(text, _font(14), right - left), FAINT, _font(14), anchor="la")
@@ -161,11 +163,22 @@ def _fit(image: Image.Image, size: tuple[int, int]) -> tuple[Image.Image, tuple[
 
 
 def _shorten(text: str, font: ImageFont.FreeTypeFont, width: int) -> str:
-    """Leave out the middle of a text until it fits ``width``."""
+    """Leave out the middle of a text until it fits ``width``; what the font lacks is written as its code point."""
+    text = drawable(text, font)
     if font.getlength(text) <= width:
         return text
     candidates = (text[: kept // 2] + "…" + text[len(text) - (kept - kept // 2) :] for kept in range(len(text), 0, -1))
     return next((candidate for candidate in candidates if font.getlength(candidate) <= width), "")
+
+
+def drawable(text: str, font: ImageFont.FreeTypeFont) -> str:
+    r"""Write what a font has no shape for as its code point: ``\u4e2d`` in the place of an empty box."""
+    empty = bytes(font.getmask("\uffff"))
+
+    def has_shape(character: str) -> bool:
+        return character.isprintable() and (character.isascii() or bytes(font.getmask(character)) != empty)
+
+    return "".join(character if has_shape(character) else ascii(character)[1:-1] for character in text)
 
 
 def _font(size: int) -> ImageFont.FreeTypeFont:

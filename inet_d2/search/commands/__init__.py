@@ -1,0 +1,1 @@
+"""The commands of `inet-search`, one file each group."""

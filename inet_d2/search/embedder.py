@@ -1,0 +1,190 @@
+"""What finds and embeds people in pictures: the interface, and any model of this project behind it."""
+
+import hashlib
+import json
+import logging
+import os
+from collections.abc import Sequence
+from contextlib import nullcontext
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from detectron2.checkpoint import DetectionCheckpointer
+from detectron2.config import CfgNode
+from detectron2.data import detection_utils
+from detectron2.data import transforms as T
+from detectron2.modeling import build_model
+from detectron2.utils.file_io import PathManager
+from torch import nn
+
+from inet_d2.data.person_mapper import to_input_tensor, transform_boxes
+from inet_d2.engine import check_weights
+from inet_d2.search.store import People
+
+logger = logging.getLogger(__name__)
+
+PRECISIONS = ("fp32", "bf16")
+
+
+class Embedder(Protocol):
+    """Finds people in pictures and turns them into embeddings.
+
+    Attributes:
+        description: JSON types; enough to make it again (see ``build_embedder.py``), with ``fingerprint``.
+    """
+
+    description: dict[str, Any]
+
+    def prepare(self, picture: np.ndarray) -> Any:
+        """Make a model input of an (H, W, 3) uint8 RGB picture; runs in reading threads."""
+
+    def shape(self, prepared: Any) -> tuple[int, ...]:
+        """Inputs of one shape may share a batch."""
+
+    def detect(self, prepared: Sequence[Any]) -> list[People]:
+        """Find and embed everybody; boxes are pixels of the picture."""
+
+    def embed(self, picture: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+        """Embed (n, 4) boxes XYXY of one picture; (n, D) float32, unit length."""
+
+
+class ModelEmbedder:
+    """A model with the inputs and outputs of :class:`inet_d2.modeling.INet`.
+
+    Args:
+        model: in evaluation mode.
+        augmentations: resizing, without randomness.
+        image_format: value of ``INPUT.FORMAT``.
+        precision: "fp32", or "bf16" for autocast.
+        description: see :class:`Embedder`.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        *,
+        augmentations: Sequence[T.Augmentation],
+        image_format: str,
+        precision: str = "fp32",
+        description: dict[str, Any] | None = None,
+    ) -> None:
+        self.model = model
+        self.description = description or {"fingerprint": ""}
+        self._augmentations = T.AugmentationList(list(augmentations))
+        self._image_format = image_format
+        self._precision = precision
+
+    def prepare(self, picture: np.ndarray) -> dict[str, Any]:  # noqa: D102
+        return self._map(picture)[0]
+
+    def _map(self, picture: np.ndarray) -> tuple[dict[str, Any], T.Transform]:
+        height, width = picture.shape[:2]
+        if self._image_format == "BGR":
+            picture = picture[:, :, ::-1]
+        aug_input = T.AugInput(np.ascontiguousarray(picture))
+        transforms = self._augmentations(aug_input)
+        return {"image": to_input_tensor(aug_input.image), "height": height, "width": width}, transforms
+
+    def shape(self, prepared: dict[str, Any]) -> tuple[int, ...]:  # noqa: D102
+        return tuple(prepared["image"].shape)
+
+    @torch.no_grad()
+    def detect(self, prepared: Sequence[dict[str, Any]]) -> list[People]:  # noqa: D102
+        with self._autocast():
+            outputs = self.model(list(prepared))
+        return [_people(output["instances"]) for output in outputs]
+
+    @torch.no_grad()
+    def embed(self, picture: np.ndarray, boxes: np.ndarray) -> np.ndarray:  # noqa: D102
+        model_input, transforms = self._map(picture)
+        size = model_input["image"].shape[1:]
+        boxes = np.array(boxes, dtype=np.float64).reshape(-1, 4)
+        model_input["query_boxes"] = torch.from_numpy(transform_boxes(boxes, transforms, size)).float()
+        with self._autocast():
+            return self.model([model_input])[0]["query_embeddings"].float().cpu().numpy()
+
+    def _autocast(self) -> Any:
+        if self._precision == "fp32":
+            return nullcontext()
+        device = next(self.model.parameters()).device.type
+        return torch.autocast(device, torch.bfloat16)
+
+
+def _people(instances: Any) -> People:
+    found = instances.to("cpu")
+    return People(
+        found.pred_boxes.tensor.float().numpy(), found.scores.float().numpy(), found.pred_embeddings.float().numpy()
+    )
+
+
+def build_model_embedder(
+    cfg: CfgNode, *, weights: str | None = None, precision: str = "fp32", fingerprint: str | None = None
+) -> ModelEmbedder:
+    """Build the model of a configuration with trained weights.
+
+    Args:
+        cfg: configuration.
+        weights: checkpoint; default the last one in OUTPUT_DIR, or else MODEL.WEIGHTS.
+        precision: one of ``PRECISIONS``.
+        fingerprint: what the model must be; asked before it is built.
+
+    Returns:
+        The embedder.
+
+    Raises:
+        FileNotFoundError: there are no weights.
+        ValueError: the weights do not fit the model, or the fingerprint is another.
+    """
+    weights = weights or _newest_weights(cfg)
+    if not weights:
+        raise FileNotFoundError(
+            f"no weights: {cfg.OUTPUT_DIR} has no checkpoint and MODEL.WEIGHTS is empty; train the model first "
+            "(train_net.py), or name a checkpoint with --weights"
+        )
+    model = build_model(cfg).eval()
+    check_weights(model, weights, complete=True)
+    found = model_fingerprint(cfg, weights, precision)
+    if fingerprint is not None and found != fingerprint:
+        raise ValueError(
+            f"model {weights}: the index was made with other weights, configuration or precision (fingerprint "
+            f"{fingerprint}, found {found}); embeddings of two models cannot be compared. Give the weights of the "
+            "index with --weights, or make the index anew"
+        )
+    DetectionCheckpointer(model).load(weights)
+    if cfg.TEST.SEARCH.DRAWN_TRAINING_SET:
+        logger.warning("these weights were trained on drawn scenes; on photographs they find next to nothing")
+    path = os.path.abspath(PathManager.get_local_path(weights))
+    description = {"kind": "model", "config": cfg.dump(), "weights": path, "precision": precision, "fingerprint": found}
+    return ModelEmbedder(
+        model,
+        augmentations=detection_utils.build_augmentation(cfg, is_train=False),
+        image_format=cfg.INPUT.FORMAT,
+        precision=precision,
+        description=description,
+    )
+
+
+def _newest_weights(cfg: CfgNode) -> str:
+    checkpointer = DetectionCheckpointer(nn.Module(), save_dir=cfg.OUTPUT_DIR)
+    return checkpointer.get_checkpoint_file() if checkpointer.has_checkpoint() else cfg.MODEL.WEIGHTS
+
+
+def model_fingerprint(cfg: CfgNode, weights: str, precision: str) -> str:
+    """16 hexadecimal digits of all that the embeddings depend on: weights, configuration, precision."""
+    model = _plain(cfg.MODEL)
+    del model["DEVICE"], model["WEIGHTS"]  # where it runs and where the file lies change nothing
+    given = cfg.INPUT
+    settings = [model, given.FORMAT, given.MIN_SIZE_TEST, given.MAX_SIZE_TEST, cfg.TEST.DETECTIONS_PER_IMAGE, precision]
+    digest = hashlib.blake2b(json.dumps(settings, sort_keys=True).encode(), digest_size=8)
+    with PathManager.open(weights, "rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    """Dictionaries and lists alone; a configuration that was written and read again has some tuples as lists."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value
