@@ -18,6 +18,7 @@ from inet_d2.files import written_aside
 
 ROOT = Path(__file__).resolve().parent.parent
 SCENES_SEED = 2026
+INET_SEARCH = ("-m", "inet_d2.search.commands.main")
 
 
 EXAMPLES = """
@@ -67,6 +68,7 @@ class Demo:
         self.opts = opts
         self.datasets = output / "datasets"
         self.weights = output / "inet" / "model_final.pth"
+        self.index = output / "scenes.index"
 
     def scenes(self, preset: str, seed: int) -> None:
         """Write the scenes (the generator itself sees whether they are there)."""
@@ -96,15 +98,15 @@ class Demo:
             )  # fmt: skip
 
     def search(self) -> None:
-        """Search the first query of the test set's protocol in all test frames and draw the answer."""
+        """Index all frames, search the first query of the test set's protocol and draw the answer."""
         picture = self.output / "search.png"
         if not picture.exists():
             image, box, gallery = first_query(self.datasets)
             self._run(
-                "demo/search_demo.py", "--config-file", "configs/demo/inet.yaml", "--query", image, "--box", *box,
-                "--gallery", gallery, "--output", picture,
-                "--opts", *self.opts, "MODEL.WEIGHTS", self.output / "inet" / "model_final.pth",
+                *INET_SEARCH, "index", gallery, "--to", self.index, "--config-file", "configs/demo/inet.yaml",
+                "--weights", self.weights, "--opts", *self.opts,
             )  # fmt: skip
+            self._run(*INET_SEARCH, "query", self.index, "--image", image, "--box", *box, "--sheet", picture)
 
     def results(self) -> dict:
         """Collect the figures of all steps in ``results.json``."""

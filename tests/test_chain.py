@@ -9,6 +9,8 @@ from detectron2.engine import default_argument_parser
 from detectron2.utils.logger import setup_logger
 from PIL import Image
 
+from inet_d2.search.commands.main import main as search_main
+
 CONFIGS = "configs/quick_schedules"
 
 
@@ -107,18 +109,15 @@ def test_scoring_again_gives_the_same_figures(chain, load_script, tiny_datasets,
     assert {k: again["detection"][k] for k in ("AP", "recall")} == {k: first["detection"][k] for k in ("AP", "recall")}
 
 
-def test_search_draws_a_picture(chain, load_script, tiny_scenes, tmp_path, capsys):
-    frames = tiny_scenes / "CUHK-SYSU/Image/SSM"
-    arguments = [
-        "--config-file", f"{CONFIGS}/inet_instant_test.yaml", "--query", frames / "s1.jpg", "--box", 20, 20, 60, 100,
-        "--gallery", frames, "--output", tmp_path / "found.png", "--score-thresh", 0.0,
-        "--opts", "MODEL.WEIGHTS", chain / "inet/model_final.pth",
-    ]  # fmt: skip
-    assert load_script("demo/search_demo.py").main([str(x) for x in arguments]) == 0
+def test_search_draws_a_picture(chain, tiny_scenes, tmp_path, capsys):
+    frames, index = tiny_scenes / "CUHK-SYSU/Image/SSM", tmp_path / "frames.index"
+    config = ["--config-file", f"{CONFIGS}/inet_instant_test.yaml", "--weights", chain / "inet/model_final.pth"]
+    options = ["--min-score", 0.0]
+    assert search_main([str(x) for x in ("index", frames, "--to", index, *config, *options)]) == 0
+    query = ["query", index, "--image", frames / "s1.jpg", "--box", 20, 20, 60, 100, "--sheet", tmp_path / "found.png"]
+    assert search_main([str(x) for x in (*query, "--top", 10)]) == 0
     table = capsys.readouterr().out
-    # Ten matches, and none of them in the query's own image.
-    assert len([line for line in table.splitlines() if line.endswith(".jpg")]) == 10
-    assert not [line for line in table.splitlines() if line.endswith(" s1.jpg")]
+    assert len([line for line in table.splitlines() if line.endswith(".jpg") and "copy of" not in line]) == 10
     with Image.open(tmp_path / "found.png") as picture:
         assert picture.width > 400
 
@@ -168,7 +167,7 @@ def test_what_the_engine_lacks_is_one_sentence_if_it_has_words(train_net, tmp_pa
 
 @pytest.mark.parametrize(
     "script",
-    ["demo/run_demo.py", "demo/search_demo.py", "tools/colour_baseline.py", "tools/score_search.py",
+    ["demo/run_demo.py", "tools/colour_baseline.py", "tools/score_search.py",
      "tools/check_dataset.py", "tools/benchmark.py"],
 )  # fmt: skip
 def test_help_shows_examples(script, load_script, capsys):

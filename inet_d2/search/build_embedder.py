@@ -33,10 +33,6 @@ def embedder_of(store: Store, *, weights: str | None = None) -> Embedder:
 
 def embedder_from(description: dict[str, Any], *, weights: str | None = None) -> Embedder:
     """Make the embedder of a description, and refuse it where its fingerprint is another now."""
-    if description["kind"] == "onnx":
-        from inet_d2.search.onnx_embedder import OnnxEmbedder
-
-        return OnnxEmbedder(description["detector"], description["embedder"], fingerprint=description["fingerprint"])
     with tempfile.TemporaryDirectory() as folder:
         config = Path(folder, "index.yaml")
         config.write_text(description["config"])

@@ -19,7 +19,7 @@ from detectron2.utils.file_io import PathManager
 from torch import nn
 
 from inet_d2.data.person_mapper import to_input_tensor, transform_boxes
-from inet_d2.engine import check_weights
+from inet_d2.engine import find_weights
 from inet_d2.search.store import People
 
 logger = logging.getLogger(__name__)
@@ -127,7 +127,7 @@ def build_model_embedder(
         cfg: configuration.
         weights: checkpoint; default the last one in OUTPUT_DIR, or else MODEL.WEIGHTS.
         precision: one of ``PRECISIONS``.
-        fingerprint: what the model must be; asked before it is built.
+        fingerprint: what the model must be.
 
     Returns:
         The embedder.
@@ -136,14 +136,14 @@ def build_model_embedder(
         FileNotFoundError: there are no weights.
         ValueError: the weights do not fit the model, or the fingerprint is another.
     """
-    weights = weights or _newest_weights(cfg)
+    model = build_model(cfg).eval()
+    checkpointer = DetectionCheckpointer(model, save_dir=cfg.OUTPUT_DIR)
+    weights = find_weights(checkpointer, weights or cfg.MODEL.WEIGHTS, resume=not weights, complete=True)
     if not weights:
         raise FileNotFoundError(
             f"no weights: {cfg.OUTPUT_DIR} has no checkpoint and MODEL.WEIGHTS is empty; train the model first "
             "(train_net.py), or name a checkpoint with --weights"
         )
-    model = build_model(cfg).eval()
-    check_weights(model, weights, complete=True)
     found = model_fingerprint(cfg, weights, precision)
     if fingerprint is not None and found != fingerprint:
         raise ValueError(
@@ -151,7 +151,7 @@ def build_model_embedder(
             f"{fingerprint}, found {found}); embeddings of two models cannot be compared. Give the weights of the "
             "index with --weights, or make the index anew"
         )
-    DetectionCheckpointer(model).load(weights)
+    checkpointer.load(weights)
     if cfg.TEST.SEARCH.DRAWN_TRAINING_SET:
         logger.warning("these weights were trained on drawn scenes; on photographs they find next to nothing")
     path = os.path.abspath(PathManager.get_local_path(weights))
@@ -163,11 +163,6 @@ def build_model_embedder(
         precision=precision,
         description=description,
     )
-
-
-def _newest_weights(cfg: CfgNode) -> str:
-    checkpointer = DetectionCheckpointer(nn.Module(), save_dir=cfg.OUTPUT_DIR)
-    return checkpointer.get_checkpoint_file() if checkpointer.has_checkpoint() else cfg.MODEL.WEIGHTS
 
 
 def model_fingerprint(cfg: CfgNode, weights: str, precision: str) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from inet_d2.boxes import paired_iou
 from inet_d2.data.person_mapper import annotation_boxes
 from inet_d2.search.calibration import Curve, curve_of
 from inet_d2.search.embedder import Embedder
@@ -93,8 +94,5 @@ def _places_of_people(records: Sequence[Mapping[str, Any]]) -> dict[int, list[tu
 
 
 def _own_similarity(boxes: np.ndarray, similarities: np.ndarray, truth: np.ndarray) -> float | None:
-    sides = (np.minimum(boxes[:, 2:], truth[2:]) - np.maximum(boxes[:, :2], truth[:2])).clip(0)
-    overlaps = sides.prod(axis=1)
-    areas = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1) + (truth[2:] - truth[:2]).prod()
-    is_own = overlaps >= MIN_IOU * (areas - overlaps)
+    is_own = paired_iou(boxes, np.broadcast_to(truth, boxes.shape)) >= MIN_IOU
     return float(similarities[is_own].max()) if is_own.any() else None

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from inet_d2.boxes import paired_iou
 from inet_d2.search.embedder import Embedder
 from inet_d2.search.sources import content_hash, read_picture, thumbnail, thumbnail_difference
 from inet_d2.search.store import Rows, Source, Store
@@ -126,16 +127,10 @@ def is_copy(store: Store, hit: Rows, source: Source, pictures: Sequence[QueryPic
         height, width = query.picture.shape[:2]
         own = query.box / [width, height, width, height]
         other = hit.boxes[0] / [source.width, source.height, source.width, source.height]
-        if _iou(own, other) < COPY_IOU or hit.embeddings[0] @ query.embedding < COPY_SIMILARITY:
+        if paired_iou(own[None], other[None])[0] < COPY_IOU or hit.embeddings[0] @ query.embedding < COPY_SIMILARITY:
             continue
         if query.content and query.content == source.content:
             return True
         if thumbnail_difference(thumbnail(query.picture), store.thumbnails(hit.ids)[0]) < COPY_DIFFERENCE:
             return True
     return False
-
-
-def _iou(one: np.ndarray, other: np.ndarray) -> float:
-    sides = np.minimum(one[2:], other[2:]) - np.maximum(one[:2], other[:2])
-    overlap = float(np.prod(sides.clip(0)))
-    return overlap / (float(np.prod(one[2:] - one[:2]) + np.prod(other[2:] - other[:2])) - overlap + 1e-12)

@@ -1,4 +1,4 @@
-"""What an index of people holds, and the one interface to it; backends are `sqlite_store.py` and `milvus_store.py`.
+"""What an index of people holds, and the one interface to it.
 
 Shapes: n people of a frame, N rows of the index, D embedding size, Q examples of a query, K hits.
 Times are seconds since 1970 (UTC); offsets are seconds from the start of a video, 0 for an image.
@@ -233,7 +233,7 @@ def open_store(where: str, *, create: bool = False, read_only: bool = False, hal
     """Open an index.
 
     Args:
-        where: path of a file, or the address of a Milvus server (``http://host:19530/name``).
+        where: path of a file.
         create: make it if it is not there.
         read_only: others may write meanwhile.
         half: a new file keeps vectors as float16, half as large.
@@ -246,10 +246,6 @@ def open_store(where: str, *, create: bool = False, read_only: bool = False, hal
         ValueError: it is no index, or one of another version.
         OSError: it cannot be reached.
     """
-    if "://" in where:
-        from inet_d2.search.milvus_store import MilvusStore
-
-        return MilvusStore(where, create=create)
     from inet_d2.search.sqlite_store import SQLiteStore
 
     return SQLiteStore(where, create=create, read_only=read_only, half=half)

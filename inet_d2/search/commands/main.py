@@ -4,12 +4,12 @@ import argparse
 import logging
 import sys
 
+from inet_d2.command_line import exit_status
 from inet_d2.search.commands import calibrate_command, index_command, query_command, store_commands
-from inet_d2.search.commands.exit_codes import BAD_INPUT
 
 COMMANDS = (index_command, query_command, calibrate_command, store_commands)
 EXAMPLES = """
-An INDEX is a file, or the address of a Milvus server. Each command has examples of its own: inet-search index --help
+An INDEX is a file. Each command has examples of its own: inet-search index --help
 
 Examples:
   inet-search index photos/ cameras/ --to street.index --config-file configs/CUHK-SYSU/inet_vgg16.yaml
@@ -45,11 +45,9 @@ def main(arguments: list[str] | None = None) -> int:
     """
     args = build_parser().parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
+    codes = []
     try:
-        return args.run(args)
-    except (OSError, ValueError) as error:
-        sys.stderr.write(f"inet-search {args.command}: {error}\n")
-        return BAD_INPUT
+        return exit_status(f"inet-search {args.command}", lambda: codes.append(args.run(args))) or codes[0]
     except KeyboardInterrupt:
         sys.stderr.write("\nstopped; run the same command again to go on\n")
         return 130
