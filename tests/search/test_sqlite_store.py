@@ -102,7 +102,7 @@ def test_half_precision_halves_the_file(tmp_path, make):
             store.purge()
         sizes.append(path.stat().st_size)
     assert sizes[0] < 1.45e6
-    assert sizes[1] < 0.6 * sizes[0]
+    assert sizes[0] - sizes[1] > 0.95 * 1000 * 512  # 256 numbers of 2 bytes less for each person
 
 
 def test_growth_is_read_in_parts_and_joined(index, make):
