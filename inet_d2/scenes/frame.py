@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from inet_d2.scenes.drawing import draw_person
+from inet_d2.scenes.look import PlainLook, look_of
 from inet_d2.scenes.person import sample_person
 from inet_d2.scenes.photo import develop, relight
 from inet_d2.scenes.placement import place_people
@@ -61,7 +62,8 @@ def draw_frame(plan: FramePlan, preset: ScenePreset, seed: int) -> tuple[bytes, 
     light = float(rng.uniform(-1, 1))
     camera = sample_camera(preset, rng)
     image = draw_street(preset, camera, rng)
-    people = _draw_people(plan, light, camera, preset, seed, rng)
+    look = look_of(preset, seed)
+    people = _draw_people(plan, light, camera, preset, seed, look, rng)
     boxes = np.stack([sprite.box for sprite in people])
     sprites = people + _draw_things(boxes, light, camera, preset, rng)
     sprites.sort(key=lambda sprite: int(sprite.box[1] + sprite.box[3]))
@@ -70,7 +72,7 @@ def draw_frame(plan: FramePlan, preset: ScenePreset, seed: int) -> tuple[bytes, 
     for sprite in sprites:
         _paste(image, owner, full, sprite, light)
     shown = np.bincount(owner[owner >= 0], minlength=len(people)) / np.maximum(full, 1)
-    image = develop(image, preset.hard, rng)
+    image = develop(look.exposed(image, rng), preset.hard, rng)
     options = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(*JPEG_QUALITY))]
     done, jpeg = cv2.imencode(".jpg", image[..., ::-1], options)
     if not done:
@@ -79,14 +81,21 @@ def draw_frame(plan: FramePlan, preset: ScenePreset, seed: int) -> tuple[bytes, 
 
 
 def _draw_people(
-    plan: FramePlan, light: float, camera: Camera, preset: ScenePreset, seed: int, rng: np.random.Generator
+    plan: FramePlan,
+    light: float,
+    camera: Camera,
+    preset: ScenePreset,
+    seed: int,
+    look: PlainLook,
+    rng: np.random.Generator,
 ) -> list[_Sprite]:
     """Draw everybody once, large, then find places."""
     unit = int(np.clip(FINE * preset.person_height[1], 200, 600))
     pictures = []
     for number in plan.people:
-        person = sample_person(np.random.default_rng([seed, 1, number]))
-        pictures.append(draw_person(person, sample_pose(person, rng), light, unit, rng))
+        person = look.dress(sample_person(np.random.default_rng([seed, 1, number])), number)
+        pose = sample_pose(person, rng)
+        pictures.append(look.woven(draw_person(look.turned(person, pose.view, number), pose, light, unit, rng), rng))
     aspects = np.array([picture.shape[1] / picture.shape[0] for picture in pictures])
     groups = [*map(len, plan.groups), *([1] * len(plan.strangers))]
     boxes = place_people(aspects, groups, camera, preset, rng)

@@ -52,7 +52,7 @@ def make_scenes(
 
     Args:
         output: folder that gets ``CUHK-SYSU``; made where it is missing.
-        preset: "tiny", "demo" or "paper".
+        preset: "tiny", "demo", "street" or "paper".
         seed: >= 0; other people, other scenes.
         processes: number of drawing processes; 1 draws here; None: one for each usable core, 1 when few frames.
         progress: show a progress bar.

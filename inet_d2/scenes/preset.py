@@ -49,6 +49,29 @@ class ScenePreset:
     hard: float = 0.3
 
 
+@dataclass(frozen=True)
+class StreetPreset(ScenePreset):
+    """Scenes whose pixels alone say less of who somebody is.
+
+    Attributes:
+        cameras: number of cameras, each with colours, contrast and resolution of its own.
+        cast: strength of a camera's colours and contrast; 0.2 is a factor of up to 1.22 a channel.
+        resolution: smallest and largest scale at which cameras see the scene, in (0, 1].
+        like_clothes: part of the people who wear one of the common outfits, in [0, 1].
+        outfits: number of these.
+        shade: depth of the shade that falls on people in patches, new in each frame.
+        weave: depth of the texture of cloth.
+    """
+
+    cameras: int = 6
+    cast: float = 0.2
+    resolution: tuple[float, float] = (0.4, 0.8)
+    like_clothes: float = 0.7
+    outfits: int = 12
+    shade: float = 0.25
+    weave: float = 0.12
+
+
 PRESETS = {
     "tiny": ScenePreset(
         name="tiny",
@@ -65,6 +88,15 @@ PRESETS = {
         person_height=(78, 185),
         train=SplitSize(frames=210, ids=200, appearances=(4, 6), strangers=0.9),
         test=SplitSize(frames=160, ids=120, appearances=(3, 5), strangers=1.0),
+    ),
+    "street": StreetPreset(
+        name="street",
+        width=320,
+        height=240,
+        person_height=(78, 185),
+        train=SplitSize(frames=210, ids=200, appearances=(4, 6), strangers=0.9),
+        test=SplitSize(frames=160, ids=120, appearances=(3, 5), strangers=1.0),
+        hard=1.0,
     ),
     "paper": ScenePreset(
         name="paper",
