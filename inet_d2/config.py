@@ -215,6 +215,8 @@ def _add_test_config(cfg: CN) -> None:
     search.AP = "step"
     # Embed the annotated boxes instead of detections (column "GT" of the paper's Table 1).
     search.USE_GT_BOXES = False
+    # Embed the detections of this predictions.npz instead of the model's own, with their boxes and scores; "" for none.
+    search.BOXES_FROM = ""
     # PRW only: leave the frames of the query's camera out of its gallery.
     search.CROSS_CAMERA = False
 

@@ -1,6 +1,7 @@
 """How honest the pixels are: clothes, cloth and cameras between a person and a picture.
 
-The plain look leaves all as it is drawn. The street's makes pixels alone say less of who somebody is, as real frames do.
+The plain look leaves all as it is drawn. The street's makes pixels alone say less of who somebody is, as real
+frames do.
 """
 
 from __future__ import annotations
@@ -57,9 +58,7 @@ class StreetLook(PlainLook):
             return muted
         outfit = np.random.default_rng([self.seed, 12, int(rng.integers(self.preset.outfits))])
         greys = outfit.uniform(40, 190, 3)
-        upper, second, lower = (
-            _shifted(grey + outfit.uniform(-26, 26, 3), rng.uniform(-12, 12, 3)) for grey in greys
-        )
+        upper, second, lower = (_shifted(grey + outfit.uniform(-26, 26, 3), rng.uniform(-12, 12, 3)) for grey in greys)
         pattern = ("plain", "plain", "two_tone", "horizontal")[int(outfit.integers(4))]
         return replace(muted, upper=upper, second=second, lower=lower, pattern=pattern, hat="none")
 

@@ -52,6 +52,36 @@ def test_annotated_boxes_become_gallery_boxes_in_their_order(cfg, record, make_r
     assert mapper(make_record("b.png"))["gallery_boxes"].shape == (0, 4)
 
 
+def save_boxes(path, name):
+    names, counts = np.array([name, "other.png"]), np.array([2, 1])
+    boxes = np.array([[10.1, 20, 61, 200], [120, 90, 120, 95], [0, 0, 5, 5]], dtype=np.float32)
+    np.savez(path, gallery_names=names, gallery_counts=counts, gallery_boxes=boxes, gallery_scores=[0.3, 0.75, 1])
+    return boxes
+
+
+def test_saved_boxes_take_the_place_of_annotated_ones(cfg, record, tmp_path):
+    boxes = save_boxes(tmp_path / "boxes.npz", record["image_id"])
+    cfg.INPUT.MIN_SIZE_TEST = 48
+    cfg.TEST.SEARCH.BOXES_FROM = str(tmp_path / "boxes.npz")
+    mapper = SearchDatasetMapper(cfg)
+    output = mapper(record)
+    # Half as large, and clipped to the network's frame of 64 x 48; the file's own numbers stay beside.
+    torch.testing.assert_close(output["gallery_boxes"], torch.tensor([[5.05, 10, 30.5, 48], [60, 45, 60, 47.5]]))
+    assert output["gallery_frame_boxes"].numpy().tobytes() == boxes[:2].tobytes()
+    torch.testing.assert_close(output["gallery_scores"], torch.tensor([0.3, 0.75]))
+    with pytest.raises(ValueError, match=r"BOXES_FROM: expected boxes of every image, found none of new\.png"):
+        mapper({**record, "image_id": "new.png"})
+
+
+def test_two_sources_of_boxes_are_refused(cfg, tmp_path):
+    cfg.TEST.SEARCH.USE_GT_BOXES, cfg.TEST.SEARCH.BOXES_FROM = True, "boxes.npz"
+    with pytest.raises(ValueError, match="expected USE_GT_BOXES or BOXES_FROM, found both"):
+        SearchDatasetMapper(cfg)
+    cfg.TEST.SEARCH.USE_GT_BOXES = False
+    with pytest.raises(FileNotFoundError, match=r"BOXES_FROM: boxes\.npz does not exist"):
+        SearchDatasetMapper(cfg)
+
+
 def test_training_is_refused(cfg):
     with pytest.raises(ValueError, match="use PairedDatasetMapper"):
         SearchDatasetMapper(cfg, is_train=True)

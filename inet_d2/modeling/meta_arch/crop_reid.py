@@ -78,7 +78,9 @@ class CropReID(INet):
         """
         if not self.training:
             if "gallery_boxes" not in batched_inputs[0]:
-                raise ValueError("CropReID does not detect; evaluate it with TEST.SEARCH.USE_GT_BOXES True.")
+                raise ValueError(
+                    "CropReID does not detect; evaluate it with TEST.SEARCH.USE_GT_BOXES True or BOXES_FROM."
+                )
             return self.inference(batched_inputs)
         images = self.preprocess_image(batched_inputs)
         instances = [x["instances"].to(self.device) for x in batched_inputs]

@@ -79,7 +79,8 @@ class INet(GeneralizedRCNN):
             batched_inputs: one dict per image with ``image`` (C, H, W), the original ``height`` and ``width``, and
                 optionally ``query_boxes`` (q, 4) float and ``gallery_boxes`` (g, 4) float in the network's frame.
                 Where the images have ``gallery_boxes`` (all of the batch, or none) these are embedded in the place of
-                detections.
+                detections. With them may come ``gallery_scores`` (g,) and ``gallery_frame_boxes`` (g, 4) in the
+                original frame, which then are the result's, bit for bit.
             detected_instances: as in ``GeneralizedRCNN.inference``: instances with ``pred_boxes`` to be embedded.
             do_postprocess: scale boxes to the original size.
 
@@ -104,7 +105,7 @@ class INet(GeneralizedRCNN):
         if not do_postprocess:
             return results
         outputs = [
-            {"instances": detector_postprocess(r, x.get("height", size[0]), x.get("width", size[1]))}
+            {"instances": _in_the_frame(r, x, size)}
             for r, x, size in zip(results, batched_inputs, images.image_sizes, strict=True)
         ]
         self._add_query_embeddings(outputs, batched_inputs, features)
@@ -127,6 +128,18 @@ class INet(GeneralizedRCNN):
             embeddings = self.roi_heads.embed_boxes(features, [Boxes(x.to(self.device)) for x in boxes])
             for output, part in zip(outputs, embeddings.split([len(x) for x in boxes]), strict=True):
                 output["query_embeddings"] = part
+
+
+def _in_the_frame(result: Instances, image_input: dict, image_size: tuple[int, int]) -> Instances:
+    """Results at the original size. Boxes that were given in it come back as they are, empty ones included."""
+    height, width = image_input.get("height", image_size[0]), image_input.get("width", image_size[1])
+    if "gallery_frame_boxes" not in image_input:
+        return detector_postprocess(result, height, width)
+    fields = dict(result.get_fields())
+    device = result.scores.device
+    fields["pred_boxes"] = Boxes(image_input["gallery_frame_boxes"].to(device))
+    fields["scores"] = image_input["gallery_scores"].to(device)
+    return Instances((height, width), **fields)
 
 
 def _given_instances(boxes: Tensor, image_size: tuple[int, int]) -> Instances:

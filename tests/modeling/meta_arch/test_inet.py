@@ -125,6 +125,23 @@ def test_a_query_equals_the_gallery_embedding_of_the_same_box(model, make_image)
     assert output["instances"].scores.tolist() == [1, 1]
 
 
+def test_boxes_of_another_model_come_back_bit_for_bit(model, make_image):
+    model.eval()
+    image = make_image([])
+    image.update(height=193, width=257)
+    frame_boxes = torch.tensor([[0.1, 0.2, 300.7, 90.3], [50, 50, 50, 60]])  # beyond the frame, and without area
+    image["gallery_boxes"] = torch.tensor([[0.05, 0.1, 128, 45], [25, 25, 25, 30]])
+    image["gallery_frame_boxes"], image["gallery_scores"] = frame_boxes, torch.tensor([0.123, 0.9])
+    nobody = make_image([])
+    nobody.update(gallery_boxes=torch.zeros(0, 4), gallery_frame_boxes=torch.zeros(0, 4), gallery_scores=torch.zeros(0))
+    outputs = [x["instances"] for x in model([image, nobody])]
+    assert torch.equal(outputs[0].pred_boxes.tensor, frame_boxes)
+    assert torch.equal(outputs[0].scores, torch.tensor([0.123, 0.9]))
+    assert outputs[0].image_size == (193, 257)
+    assert outputs[0].pred_embeddings.shape[0] == 2
+    assert outputs[1].pred_embeddings.shape == (0, outputs[0].pred_embeddings.shape[1])
+
+
 def test_given_instances_are_embedded_as_in_detectron2(model, make_image):
     model.eval()
     image = make_image([])
