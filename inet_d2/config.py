@@ -209,7 +209,7 @@ def _add_test_config(cfg: CN) -> None:
     search.SCORE_THRESH = 0.5
     # The model learned from drawn scenes (ours, configs/demo): inet-search warns that it knows no photographs.
     search.DRAWN_TRAINING_SET = False
-    # "reference" (official walk) or "seqnet"; they differ on six queries of CUHK-SYSU.
+    # "reference" (official walk) or "seqnet"; they differ on four queries of CUHK-SYSU.
     search.RULES = "reference"
     # Average precision by "step" sum or by "trapezoid" (publications before 2018).
     search.AP = "step"

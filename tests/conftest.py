@@ -10,8 +10,7 @@ import pytest
 import torch
 
 from inet_d2.scenes import make_scenes
-
-ROOT = Path(__file__).parent.parent
+from places import ROOT
 
 torch.set_num_threads(1)
 

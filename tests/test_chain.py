@@ -10,8 +10,9 @@ from detectron2.utils.logger import setup_logger
 from PIL import Image
 
 from inet_d2.search.commands.main import main as search_main
+from places import config_path
 
-CONFIGS = "configs/quick_schedules"
+INET = config_path("quick_schedules/inet_instant_test.yaml")
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +22,7 @@ def chain(tiny_scenes, tmp_path_factory, run_script):
     env = {"DETECTRON2_DATASETS": str(tiny_scenes)}
     for stage, options in (("crops", []), ("inet", ["MODEL.WEIGHTS", folder / "crops/model_final.pth"])):
         run_script(
-            "train_net.py", "--config-file", f"{CONFIGS}/{stage}_instant_test.yaml", *options,
+            "train_net.py", "--config-file", config_path(f"quick_schedules/{stage}_instant_test.yaml"), *options,
             "OUTPUT_DIR", folder / stage, env=env,
         )  # fmt: skip
     return folder
@@ -79,7 +80,7 @@ def train_net(load_script, tiny_datasets):
 
 def test_evaluation_alone_gives_the_figures_of_the_training(chain, train_net, tmp_path):
     train_net(
-        "--config-file", f"{CONFIGS}/inet_instant_test.yaml", "--eval-only",
+        "--config-file", INET, "--eval-only",
         "MODEL.WEIGHTS", chain / "inet/model_final.pth", "OUTPUT_DIR", tmp_path,
     )  # fmt: skip
     assert figures(tmp_path / "results.json") == figures(chain / "inet/results.json")
@@ -88,7 +89,7 @@ def test_evaluation_alone_gives_the_figures_of_the_training(chain, train_net, tm
 def test_expected_results_decide_the_exit_code(chain, train_net, tmp_path):
     with pytest.raises(SystemExit) as stop:
         train_net(
-            "--config-file", f"{CONFIGS}/inet_instant_test.yaml", "--eval-only",
+            "--config-file", INET, "--eval-only",
             "MODEL.WEIGHTS", chain / "inet/model_final.pth", "OUTPUT_DIR", tmp_path,
             "TEST.EXPECTED_RESULTS", "[['search', 'mAP', 200.0, 1.0]]",
         )  # fmt: skip
@@ -111,7 +112,7 @@ def test_scoring_again_gives_the_same_figures(chain, load_script, tiny_datasets,
 
 def test_search_draws_a_picture(chain, tiny_scenes, tmp_path, capsys):
     frames, index = tiny_scenes / "CUHK-SYSU/Image/SSM", tmp_path / "frames.index"
-    config = ["--config-file", f"{CONFIGS}/inet_instant_test.yaml", "--weights", chain / "inet/model_final.pth"]
+    config = ["--config-file", INET, "--weights", chain / "inet/model_final.pth"]
     options = ["--min-score", 0.0]
     assert search_main([str(x) for x in ("index", frames, "--to", index, *config, *options)]) == 0
     query = ["query", index, "--image", frames / "s1.jpg", "--box", 20, 20, 60, 100, "--sheet", tmp_path / "found.png"]
@@ -143,7 +144,7 @@ def test_colour_baseline_writes_predictions_that_score(load_script, tiny_dataset
     ],
 )
 def test_errors_of_the_user_end_the_run_with_one_sentence(train_net, tmp_path, options, message, capsys):
-    config = ["--config-file", f"{CONFIGS}/inet_instant_test.yaml"]
+    config = ["--config-file", INET]
     with pytest.raises(SystemExit) as stop:
         train_net(*config, "MODEL.WEIGHTS", "", *options, "OUTPUT_DIR", tmp_path)
     assert stop.value.code == 2

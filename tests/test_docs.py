@@ -1,7 +1,6 @@
 """What the documents cite exists: tests, code, paths, configuration keys, links; the code of docs/extend.md runs."""
 
 import re
-from pathlib import Path
 
 import pytest
 from detectron2.config import get_cfg
@@ -13,8 +12,8 @@ from PIL import Image
 from inet_d2 import add_inet_config
 from inet_d2.data import build_train_loader
 from inet_d2.engine import INetTrainer, load_config
+from places import ROOT
 
-ROOT = Path(__file__).parent.parent
 each_document = pytest.mark.parametrize("path", [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")], ids=lambda p: p.stem)
 FOLDERS = "|".join(p.name for p in ROOT.iterdir() if p.is_dir() and p.name[0] != "." and p.name != "output")
 CFG = get_cfg()

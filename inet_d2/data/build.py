@@ -20,7 +20,7 @@ from inet_d2.data.pids import is_labelled
 from inet_d2.data.sample_stream import TrainingBatches, build_stream_loader
 from inet_d2.data.search_mapper import SearchDatasetMapper
 
-logger = logging.getLogger(__name__)
+_logger = logging.getLogger(__name__)
 
 TRAIN_LOADER_REGISTRY = Registry("TRAIN_LOADER")
 TRAIN_LOADER_REGISTRY.__doc__ = """
@@ -102,7 +102,7 @@ def build_pair_train_loader(cfg: CfgNode) -> Iterable[list[ModelInput]]:
     """
     records = _training_records(cfg)
     dataset = PairDataset(records)
-    logger.info("%s: %d same-identity image pairs", cfg.DATASETS.TRAIN[0], len(dataset))
+    _logger.info("%s: %d same-identity image pairs", cfg.DATASETS.TRAIN[0], len(dataset))
     return _build_item_loader(cfg, dataset, PairedDatasetMapper(cfg, is_train=True), images_per_item=2)
 
 
@@ -125,7 +125,7 @@ def build_image_train_loader(cfg: CfgNode) -> Iterable[list[ModelInput]]:
     images = records
     if cfg.DATALOADER.FILTER_EMPTY_ANNOTATIONS:
         images = [r for r in records if any(not person.get("iscrowd", 0) for person in r["annotations"])]
-    logger.info(
+    _logger.info(
         "%s: %d images, %d without people left out", cfg.DATASETS.TRAIN[0], len(images), len(records) - len(images)
     )
     if not images:
@@ -155,7 +155,7 @@ def build_crop_train_loader(cfg: CfgNode) -> Iterable[list[ModelInput]]:
     """
     records = _training_records(cfg)
     dataset = CropDataset(records)
-    logger.info(
+    _logger.info(
         "%s: %d identities, %d boxes to crop, %d boxes without area left out",
         cfg.DATASETS.TRAIN[0],
         len(dataset),
@@ -218,7 +218,7 @@ def attach_query_boxes(records: Sequence[Record], protocol: SearchProtocol) -> l
             f"{len(missing)} are not, the first is {missing[0]}; use the query list and the images of one "
             "copy of the data set"
         )
-    logger.info("%s: %d queries in %d images", protocol.name, protocol.num_queries, len(queries))
+    _logger.info("%s: %d queries in %d images", protocol.name, protocol.num_queries, len(queries))
     return [
         {**record, "query_boxes": queries[record["image_id"]][1]} if record["image_id"] in queries else dict(record)
         for record in records
@@ -280,7 +280,7 @@ def _training_records(cfg: CfgNode) -> list[Record]:
     pids = [anno["person_id"] for record in records for anno in record["annotations"]]
     labelled = [pid for pid in pids if is_labelled(pid)]
     identities = set(labelled)
-    logger.info(
+    _logger.info(
         "%s: %d images, %d boxes, %d of them labelled, %d identities",
         names[0],
         len(records),

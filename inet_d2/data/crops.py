@@ -5,7 +5,6 @@ role of a detection, the margin that of the surrounding frame. Flip, jitter and 
 from the frame.
 """
 
-import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -24,8 +23,6 @@ from inet_d2.data.person_mapper import (
 )
 from inet_d2.data.pids import is_labelled
 
-logger = logging.getLogger(__name__)
-
 Record = dict[str, Any]
 
 
@@ -34,18 +31,16 @@ class CropDataset(torch.utils.data.Dataset):
 
     An appearance is ``{"file_name", "image_id", "height", "width", "bbox"}``, ``bbox`` 4 floats XYXY in the
     frame.
+
+    Args:
+        records: dataset records with ``annotations``. Boxes without area are left out and counted in
+            ``num_dropped_boxes``.
+
+    Raises:
+        ValueError: no labelled person has a box with an area.
     """
 
     def __init__(self, records: Sequence[Record]) -> None:
-        """Collect the appearances.
-
-        Args:
-            records: dataset records with ``annotations``. Boxes without area are left out and counted in
-                ``num_dropped_boxes``.
-
-        Raises:
-            ValueError: no labelled person has a box with an area.
-        """
         self.num_dropped_boxes = 0
         appearances: dict[int, list[Record]] = {}
         for record in records:
@@ -119,6 +114,18 @@ class PersonCropMapper:
     """Map an item of :class:`CropDataset` to crops of that identity, each a training input with one box.
 
     Random numbers come from numpy's global generator, which Detectron2's loaders seed per worker.
+
+    Args:
+        size: (h, w) in pixels that a person's box is resized to.
+        context: pixels of real image around it, on each side.
+        jitter: largest shift and largest scale change, along x and y, as a share of the box.
+        gain: brightness is multiplied by a number from [1 - gain, 1 + gain].
+        num_crops: crops per item.
+        flip_prob: chance of a mirrored crop, in [0, 1].
+        image_format: value of ``INPUT.FORMAT``.
+
+    Raises:
+        ValueError: a setting is out of its range.
     """
 
     @configurable
@@ -133,20 +140,6 @@ class PersonCropMapper:
         flip_prob: float,
         image_format: str,
     ) -> None:
-        """Keep the settings.
-
-        Args:
-            size: (h, w) in pixels that a person's box is resized to.
-            context: pixels of real image around it, on each side.
-            jitter: largest shift and largest scale change, along x and y, as a share of the box.
-            gain: brightness is multiplied by a number from [1 - gain, 1 + gain].
-            num_crops: crops per item.
-            flip_prob: chance of a mirrored crop, in [0, 1].
-            image_format: value of ``INPUT.FORMAT``.
-
-        Raises:
-            ValueError: a setting is out of its range.
-        """
         if min(size) < 1 or context < 0 or num_crops < 1:
             raise ValueError(
                 "INPUT.PERSON_CROP: expected SIZE >= 1, CONTEXT >= 0 and PER_IDENTITY >= 1, "

@@ -13,15 +13,13 @@ class PairedDatasetMapper:
 
     The order inside the pair is random, and each image is flipped on its own. The mapper raises where it
     cannot read an image; it never returns None, because Detectron2 would put another pair in its place.
+
+    Args:
+        image_mapper: called once for each image of the pair.
     """
 
     @configurable
     def __init__(self, *, image_mapper: PersonImageMapper) -> None:
-        """Keep the mapper of single images.
-
-        Args:
-            image_mapper: called once for each image of the pair.
-        """
         self.image_mapper = image_mapper
 
     @classmethod

@@ -47,17 +47,15 @@ class PairDataset(torch.utils.data.Dataset):
 
     Items are fresh objects that the caller may modify. The records are stored once, serialised, so that
     worker processes share them.
+
+    Args:
+        records: dataset records, see :func:`same_identity_pairs`.
+
+    Raises:
+        ValueError: no identity is in two records.
     """
 
     def __init__(self, records: Sequence[Record]) -> None:
-        """List the pairs.
-
-        Args:
-            records: dataset records, see :func:`same_identity_pairs`.
-
-        Raises:
-            ValueError: no identity is in two records.
-        """
         self.pairs = same_identity_pairs(records)
         if not len(self.pairs):
             raise ValueError(

@@ -12,7 +12,7 @@ from detectron2.data import detection_utils
 from detectron2.data import transforms as T
 from detectron2.structures import Boxes, BoxMode, Instances
 
-logger = logging.getLogger(__name__)
+_logger = logging.getLogger(__name__)
 
 MIN_BOX_SIDE = 1e-5  # pixels; boxes that are narrower or lower count as empty (Detectron2's threshold)
 
@@ -107,19 +107,17 @@ class PersonImageMapper:
 
     Random numbers come from numpy's global generator, as in Detectron2's augmentations; its loaders seed it
     per worker.
+
+    Args:
+        augmentations: applied in order to image and boxes.
+        image_format: value of ``INPUT.FORMAT``.
     """
 
     @configurable
     def __init__(self, *, augmentations: list[T.Augmentation], image_format: str) -> None:
-        """Keep the settings.
-
-        Args:
-            augmentations: applied in order to image and boxes.
-            image_format: value of ``INPUT.FORMAT``.
-        """
         self.augmentations = T.AugmentationList(augmentations)
         self.image_format = image_format
-        self.num_dropped_boxes = 0
+        self._has_warned = False
 
     @classmethod
     def from_config(cls, cfg: CfgNode, is_train: bool = True) -> dict[str, Any]:
@@ -150,7 +148,7 @@ class PersonImageMapper:
 
         Args:
             record: dataset record with ``annotations``; it is not changed. Crowd annotations are left out,
-                boxes without area inside the image are left out and counted in ``num_dropped_boxes``.
+                and so are boxes without area inside the image; the first time that happens, a warning says so.
 
         Returns:
             The record's entries without ``annotations``, with ``image`` ((3, h, w) uint8) and ``instances``
@@ -169,16 +167,17 @@ class PersonImageMapper:
         pids = np.array([person["person_id"] for person in people], dtype=np.int64)
 
         keep = are_nonempty(boxes)
-        self._count_dropped(record, int((~keep).sum()))
+        self._warn_of_dropped(record, int((~keep).sum()))
         record["image"] = to_input_tensor(image)
         record["instances"] = person_instances(boxes[keep], pids[keep], image.shape[:2])
         return record
 
-    def _count_dropped(self, record: dict[str, Any], num_dropped: int) -> None:
-        if num_dropped and not self.num_dropped_boxes:
-            logger.warning(
+    def _warn_of_dropped(self, record: dict[str, Any], num_dropped: int) -> None:
+        """Once for each worker process: it has a copy of this mapper."""
+        if num_dropped and not self._has_warned:
+            _logger.warning(
                 "%s: left out %d boxes without area inside the image; later ones are left out without a message",
                 record["file_name"],
                 num_dropped,
             )
-        self.num_dropped_boxes += num_dropped
+            self._has_warned = True

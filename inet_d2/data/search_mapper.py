@@ -15,7 +15,14 @@ from inet_d2.data.saved_boxes import load_saved_boxes
 
 
 class SearchDatasetMapper:
-    """Map one record to one test input; also what the search demo feeds the model with."""
+    """Map one record to one test input; also what the search demo feeds the model with.
+
+    Args:
+        augmentations: resizing, without randomness.
+        image_format: value of ``INPUT.FORMAT``.
+        use_gt_boxes: hand the annotated boxes to the model as ``gallery_boxes``.
+        saved_boxes: boxes and scores by ``image_id`` to hand to the model instead; see ``load_saved_boxes``.
+    """
 
     @configurable
     def __init__(
@@ -26,14 +33,6 @@ class SearchDatasetMapper:
         use_gt_boxes: bool = False,
         saved_boxes: Mapping[str, tuple[np.ndarray, np.ndarray]] | None = None,
     ) -> None:
-        """Keep the settings.
-
-        Args:
-            augmentations: resizing, without randomness.
-            image_format: value of ``INPUT.FORMAT``.
-            use_gt_boxes: hand the annotated boxes to the model as ``gallery_boxes``.
-            saved_boxes: boxes and scores by ``image_id`` to hand to the model instead; see ``load_saved_boxes``.
-        """
         self.augmentations = T.AugmentationList(augmentations)
         self.image_format = image_format
         self.use_gt_boxes = use_gt_boxes

@@ -107,16 +107,9 @@ class PersonSearchEvaluator(DatasetEvaluator):
 
     def _query_embeddings(self, image: Mapping[str, Any], output: Mapping[str, Any]) -> np.ndarray:
         name = image["image_id"]
-        indices, boxes = self._queries[name]
-        outside = (boxes[:, :2] >= (image["width"], image["height"])).any(axis=1) | (boxes[:, 2:] <= 0).any(axis=1)
-        if outside.any():
-            query = np.flatnonzero(outside)[0]
-            raise ValueError(
-                f"{self._protocol.name}: query {indices[query]}: expected a box inside {name} "
-                f"({image['width']} x "
-                f"{image['height']} pixels), found {boxes[query].tolist()}; correct the query list or "
-                f"replace the image"
-            )
+        indices, _ = self._queries[name]
+        sizes = np.tile([image["width"], image["height"]], (len(indices), 1))
+        self._protocol.check_queries_inside(indices, sizes)
         embeddings = output.get("query_embeddings")
         if embeddings is None or len(embeddings) != len(indices):
             raise ValueError(

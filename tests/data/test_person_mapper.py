@@ -53,7 +53,10 @@ def test_pids_stay_with_their_boxes_when_an_empty_box_is_dropped(make_record, ca
     assert instances.gt_pids.tolist() == [5, -1]
     assert instances.gt_pids.dtype == torch.int64
     assert instances.gt_classes.tolist() == [0, 0]
-    assert mapper.num_dropped_boxes == 2
+    assert "left out 2 boxes without area" in caplog.text
+    caplog.clear()
+    mapper(make_record("b.png", people))
+    assert caplog.text == ""
 
 
 def test_an_image_without_boxes_has_all_fields(make_record):

@@ -16,15 +16,3 @@ def test_is_labelled_keeps_the_kind():
     assert isinstance(found, torch.Tensor)
     assert found.tolist() == [True, False, False, True]
     assert pids.is_labelled(0) is True
-
-
-def test_is_unlabelled_is_minus_one_only():
-    assert pids.is_unlabelled(np.array([0, -1, -2, -3])).tolist() == [False, True, False, False]
-
-
-def test_num_pids_counts_distinct_labelled_ids():
-    def image(*ids):
-        return {"annotations": [{"person_id": pid} for pid in ids]}
-
-    assert pids.num_pids([image(0, 3, -1), image(), image(3, 1)]) == 3
-    assert pids.num_pids([]) == 0

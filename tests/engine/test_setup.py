@@ -2,11 +2,12 @@ import pytest
 import torch
 
 from inet_d2.engine import load_config, record_restored_on_error
+from places import config_path
 
 
 def test_options_win_over_the_file():
     cfg = load_config(
-        "configs/CUHK-SYSU/inet_vgg16.yaml", ["SOLVER.BASE_LR", "0.5", "MODEL.ROI_REID_HEAD.NUM_PIDS", "7"]
+        config_path("CUHK-SYSU/inet_vgg16.yaml"), ["SOLVER.BASE_LR", "0.5", "MODEL.ROI_REID_HEAD.NUM_PIDS", "7"]
     )
     assert cfg.SOLVER.BASE_LR == 0.5
     assert cfg.MODEL.ROI_REID_HEAD.NUM_PIDS == 7
@@ -27,7 +28,7 @@ def test_the_cpu_stands_in_for_a_missing_gpu():
 )
 def test_bad_options_are_refused(opts, message):
     with pytest.raises(ValueError, match=message):
-        load_config("configs/CUHK-SYSU/inet_vgg16.yaml", opts)
+        load_config(config_path("CUHK-SYSU/inet_vgg16.yaml"), opts)
 
 
 def test_an_unknown_key_in_a_file_is_refused(tmp_path):

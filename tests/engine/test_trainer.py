@@ -6,11 +6,12 @@ from detectron2.modeling import build_model
 
 from inet_d2.data import TRAIN_LOADER_REGISTRY, register_train_loader
 from inet_d2.engine import INetTrainer, load_config
+from places import config_path
 
 
 @pytest.fixture
 def cfg(tiny_datasets, tmp_path):
-    cfg = load_config("configs/quick_schedules/inet_instant_test.yaml")
+    cfg = load_config(config_path("quick_schedules/inet_instant_test.yaml"))
     cfg.MODEL.WEIGHTS = ""
     cfg.OUTPUT_DIR = str(tmp_path)
     cfg.DATASETS.TEST = ()
@@ -42,7 +43,7 @@ def test_learning_rates_of_old_and_new_parts(cfg):
 
 
 def test_the_papers_optimiser():
-    cfg = load_config("configs/CUHK-SYSU/inet_vgg16.yaml", ["MODEL.VGG.WIDTH_FACTOR", "0.0625"])
+    cfg = load_config(config_path("CUHK-SYSU/inet_vgg16.yaml"), ["MODEL.VGG.WIDTH_FACTOR", "0.0625"])
     cfg.MODEL.ROI_BOX_HEAD.FC_DIM = 8
     kind, rates = groups(cfg)
     assert issubclass(kind, torch.optim.SGD)

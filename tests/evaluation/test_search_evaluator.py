@@ -3,7 +3,6 @@ import logging
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +14,7 @@ from detectron2.utils import comm
 from inet_d2 import add_inet_config
 from inet_d2.data.datasets import load_protocol
 from inet_d2.evaluation import PersonSearchEvaluator, SearchPredictions, load_scoring_data, score_predictions
+from places import ROOT
 
 TEST = "cuhk_sysu_test"
 
@@ -112,7 +112,7 @@ def test_two_real_processes(tiny_case, tmp_path):
     pairs = list(batches(tiny_case))
     for rank, share in enumerate((pairs[:7], pairs[7:])):
         torch.save(share, tmp_path / f"share{rank}.pt")
-    root = str(Path(__file__).parents[2])
+    root = str(ROOT)
     environment = {
         **os.environ,
         "OMP_NUM_THREADS": "1",

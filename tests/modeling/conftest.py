@@ -1,32 +1,15 @@
 import pytest
 import torch
-from detectron2.config import get_cfg
 from detectron2.structures import Boxes, Instances
 
-from inet_d2 import add_inet_config
+from narrow import narrow_config
 
 
 @pytest.fixture
 def tiny_cfg():
     """A network that takes a few milliseconds a step."""
-    cfg = get_cfg()
-    add_inet_config(cfg)
-    cfg.merge_from_file("configs/Base-INet-VGG16.yaml")
-    cfg.MODEL.DEVICE = "cpu"
-    cfg.MODEL.BACKBONE.FREEZE_AT = 1
-    cfg.MODEL.VGG.WIDTH_FACTOR = 0.125
-    cfg.MODEL.ANCHOR_GENERATOR.SIZES = [[24, 48]]
-    cfg.MODEL.RPN.POST_NMS_TOPK_TRAIN = 60
-    cfg.MODEL.RPN.POST_NMS_TOPK_TEST = 20
-    cfg.MODEL.ROI_HEADS.BATCH_SIZE_PER_IMAGE = 16
-    cfg.MODEL.ROI_HEADS.SCORE_THRESH_TEST = 0.0
-    cfg.MODEL.ROI_BOX_HEAD.FC_DIM = 32
-    cfg.MODEL.ROI_BOX_HEAD.DROPOUT = 0.0
-    cfg.MODEL.ROI_REID_HEAD.EMBED_DIM = 16
-    cfg.MODEL.ROI_REID_HEAD.NUM_PIDS = 6
-    cfg.MODEL.ROI_REID_HEAD.DICTIONARY.SIZE = 50
-    cfg.MODEL.ROI_REID_HEAD.HEP.NUM_CLASSES = 5
-    return cfg
+    options = ["MODEL.BACKBONE.FREEZE_AT", 1, "MODEL.ANCHOR_GENERATOR.SIZES", [[24, 48]]]
+    return narrow_config("Base-INet-VGG16.yaml", options)
 
 
 @pytest.fixture

@@ -1,13 +1,12 @@
 import re
-from pathlib import Path
 
 import pytest
 import yaml
 
 from inet_d2.engine import load_config
 from inet_d2.reproduction import Reproduction, Step
+from places import ROOT
 
-ROOT = Path(__file__).parents[2]
 TABLES = yaml.safe_load((ROOT / "tools/paper_tables.yaml").read_text())
 
 

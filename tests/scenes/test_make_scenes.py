@@ -1,9 +1,10 @@
 import importlib.util
-from pathlib import Path
 
 import pytest
 
-PROGRAM = Path(__file__).parents[2] / "datasets" / "make_scenes.py"
+from places import ROOT
+
+PROGRAM = ROOT / "datasets" / "make_scenes.py"
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,8 @@
 import importlib.util
-from pathlib import Path
 
 import pytest
+
+from places import ROOT
 
 
 @pytest.fixture(scope="session")
@@ -9,7 +10,7 @@ def tool():
     """Load a script of tools/ as a module: tool("score_search").main([...]) -> exit status."""
 
     def load(name):
-        path = Path(__file__).parents[2] / "tools" / f"{name}.py"
+        path = ROOT / "tools" / f"{name}.py"
         spec = importlib.util.spec_from_file_location(f"tool_{name}", path)
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)

@@ -1,6 +1,5 @@
 import json
 import re
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -8,8 +7,8 @@ import torch
 from detectron2.utils.events import EventStorage
 
 from inet_d2.data.pids import UNLABELLED
+from places import ROOT
 
-ROOT = Path(__file__).parents[2]
 TINY = ROOT / "configs/quick_schedules/inet_instant_test.yaml"
 
 

@@ -9,11 +9,12 @@ from detectron2.layers import ShapeSpec
 from detectron2.modeling import build_backbone, build_model
 
 from inet_d2.engine import check_weights, load_config
+from places import config_path
 
-VGG = "configs/CUHK-SYSU/inet_vgg16.yaml"
-R50_C4 = "configs/CUHK-SYSU/faster_rcnn_r50_c4.yaml"
-R50_FPN = "configs/CUHK-SYSU/faster_rcnn_r50_fpn.yaml"
-NARROW = "configs/demo/inet.yaml"
+VGG = config_path("CUHK-SYSU/inet_vgg16.yaml")
+R50_C4 = config_path("CUHK-SYSU/faster_rcnn_r50_c4.yaml")
+R50_FPN = config_path("CUHK-SYSU/faster_rcnn_r50_fpn.yaml")
+NARROW = config_path("demo/inet.yaml")
 
 
 @pytest.fixture

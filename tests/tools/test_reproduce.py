@@ -9,7 +9,8 @@ import pytest
 import torch
 import yaml
 
-ROOT = Path(__file__).parents[2]
+from places import ROOT
+
 TABLES = yaml.safe_load((ROOT / "tools/paper_tables.yaml").read_text())
 TABLE3 = ["crops", "inet_olp", "inet_olp_softmax", "inet_rss", "inet"]  # its runs at demo scale, in order
 

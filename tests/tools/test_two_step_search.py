@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from inet_d2.evaluation import SearchPredictions, load_scoring_data, score_predictions
+from places import config_path
 
 FAST = ["TWO_STEP.KISSME.PCA_DIM", "10", "TWO_STEP.BOW.WORDS", "40", "TEST.SEARCH.GALLERY_SIZES", "(50,)"]
-BOW = ["--config-file", "configs/baselines/bow_cosine.yaml"]
+BOW = ["--config-file", config_path("baselines/bow_cosine.yaml")]
 
 
 @pytest.fixture(scope="module")

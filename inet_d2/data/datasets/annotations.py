@@ -98,8 +98,7 @@ def attach_pids(table: AnnotationTable, labels: Labels, *, where: str, logger: l
     if np.any(matched < 0):
         first = firsts[np.flatnonzero(matched < 0)].min()
         logger.warning(
-            "%s: %d of %d labelled boxes equal no annotated box and are left out, first: %s in %s (x, y, "
-            "width, "
+            "%s: %d of %d labelled boxes equal no annotated box and are left out, first: %s in %s (x, y, width, "
             "height); use annotation files of the same release",
             where,
             int((matched < 0).sum()),

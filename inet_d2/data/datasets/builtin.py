@@ -1,9 +1,8 @@
 """Names of the built-in data sets in Detectron2's catalogs, and access to their search protocols by name.
 
 A data set of your own takes part in person search when it is registered in ``DatasetCatalog`` with records as
-in ``load_cuhk_sysu`` and its metadata has ``thing_classes=["person"]``, ``evaluator_type="person_search"``
-and, for a test split, ``protocol_loader``: a function from the gallery size (0 = full) to a
-``SearchProtocol``.
+in ``load_cuhk_sysu`` and its metadata has ``thing_classes=["person"]`` and, for a test split,
+``protocol_loader``: a function from the gallery size (0 = full) to a ``SearchProtocol``.
 """
 
 import os
@@ -111,7 +110,6 @@ def register_builtin_datasets() -> None:
             metadata = MetadataCatalog.get(name)
             metadata.set(
                 thing_classes=["person"],
-                evaluator_type="person_search",
                 annotation_loader=partial(_load_split, family, split, image_sizes=False),
             )
             if split == "test":

@@ -150,8 +150,7 @@ def _read_images(root: Path) -> AnnotationTable:
         boxes = boxes_of([box[0] for group in groups for box in group])
     except (ValueError, IndexError, TypeError, AttributeError) as error:
         raise ValueError(
-            f"{path}: Img: expected records of imname, nAppear and box (idlocate with four numbers), found "
-            f"another "
+            f"{path}: Img: expected records of imname, nAppear and box (idlocate with four numbers), found another "
             f"structure ({error}); {_REMEDY}"
         ) from error
     if len(np.unique(names)) != len(names):
@@ -185,8 +184,7 @@ def _read_train_labels(root: Path) -> Labels:
         boxes = boxes_of([row[1] for row in rows])
     except (ValueError, IndexError, TypeError, AttributeError) as error:
         raise ValueError(
-            f"{path}: Train: expected a cell of identities with scene records (imname, idlocate), found "
-            f"another "
+            f"{path}: Train: expected a cell of identities with scene records (imname, idlocate), found another "
             f"structure ({error}); {_REMEDY}"
         ) from error
     return Labels(names, boxes, np.repeat(np.arange(len(scenes)), [len(group) for group in scenes]))

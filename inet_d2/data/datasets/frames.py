@@ -1,15 +1,11 @@
 """Sizes of the frames of a data set, read from image headers."""
 
-import logging
-import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
-_PROGRESS_SECONDS = 5.0
-_logger = logging.getLogger(__name__)
+from inet_d2.data.datasets.reading import read_files
 
 
 def read_frame_sizes(paths: Sequence[Path]) -> tuple[list[tuple[int, int] | None], list[str]]:
@@ -22,18 +18,8 @@ def read_frame_sizes(paths: Sequence[Path]) -> tuple[list[tuple[int, int] | None
         One (width, height) per path, None where the file is missing or unreadable; and one sentence for each
         such file.
     """
-    sizes: list[tuple[int, int] | None] = []
-    problems: list[str] = []
-    last = time.monotonic()
-    with ThreadPoolExecutor(max_workers=8) as pool:
-        for size, problem in pool.map(_read_size, paths, chunksize=64):
-            sizes.append(size)
-            if problem:
-                problems.append(problem)
-            if time.monotonic() - last > _PROGRESS_SECONDS:
-                last = time.monotonic()
-                _logger.info("read the sizes of %d of %d frames", len(sizes), len(paths))
-    return sizes, problems
+    found = read_files(_read_size, paths, what="frame sizes", threads=8)
+    return [size for size, _ in found], [problem for _, problem in found if problem]
 
 
 def frame_sizes_or_error(dataset: str, paths: Sequence[Path]) -> list[tuple[int, int]]:
@@ -54,8 +40,7 @@ def frame_sizes_or_error(dataset: str, paths: Sequence[Path]) -> list[tuple[int,
     if problems:
         kind = FileNotFoundError if any(not path.is_file() for path in paths) else ValueError
         raise kind(
-            f"{dataset}: expected {len(paths)} readable frames, found {len(problems)} missing or damaged, "
-            f"first: "
+            f"{dataset}: expected {len(paths)} readable frames, found {len(problems)} missing or damaged, first: "
             f"{problems[0]}; restore them from the data set's archive (tools/check_dataset.py lists all)"
         )
     return [size for size in sizes if size is not None]

@@ -79,8 +79,7 @@ class SearchProtocol:
         if empty.size:
             query = empty[0]
             raise ValueError(
-                f"{self.name}: query {query} in {self.query_names[query]}: expected a box with positive "
-                f"width and "
+                f"{self.name}: query {query} in {self.query_names[query]}: expected a box with positive width and "
                 f"height, found {self.query_boxes[query].tolist()}; correct the query list"
             )
 
@@ -159,13 +158,24 @@ class SearchProtocol:
         """
         sizes = {r["image_id"]: (r["width"], r["height"]) for r in records if "height" in r and "width" in r}
         limits = np.array([sizes.get(str(name), (np.inf, np.inf)) for name in self.query_names]).reshape(-1, 2)
-        outside = (self.query_boxes[:, :2] >= limits).any(axis=1) | (self.query_boxes[:, 2:] <= 0).any(axis=1)
-        if outside.any():
-            query = int(np.flatnonzero(outside)[0])
-            width, height = limits[query]
+        self.check_queries_inside(np.arange(self.num_queries), limits)
+
+    def check_queries_inside(self, queries: np.ndarray, sizes: np.ndarray) -> None:
+        """Refuse queries that lie outside images of the given sizes.
+
+        Args:
+            queries: (q,) int64.
+            sizes: (q, 2) width and height of each one's image in pixels.
+
+        Raises:
+            ValueError: a query box does not overlap its image.
+        """
+        boxes = self.query_boxes[queries]
+        outside = np.flatnonzero((boxes[:, :2] >= sizes).any(axis=1) | (boxes[:, 2:] <= 0).any(axis=1))
+        if outside.size:
+            first, (width, height) = queries[outside[0]], sizes[outside[0]]
+            more = f" ({outside.size - 1} more queries are outside theirs)" if outside.size > 1 else ""
             raise ValueError(
-                f"{self.name}: query {query}: expected a box inside {self.query_names[query]} "
-                f"({width:g} x {height:g} pixels), found {self.query_boxes[query].tolist()}; {outside.sum()} "
-                f"of "
-                f"{self.num_queries} queries are outside: correct the query list or replace the image"
+                f"{self.name}: query {first}: expected a box inside {self.query_names[first]} ({width:g} x {height:g} "
+                f"pixels), found {self.query_boxes[first].tolist()}{more}; correct the query list or replace the image"
             )

@@ -3,11 +3,8 @@
 Boxes are stored as x, y, width, height in floats, some with negative coordinates or beyond the frame's edge.
 """
 
-import logging
 import re
-import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,13 +15,12 @@ from inet_d2.boxes import xywh_to_xyxy
 from inet_d2.data.datasets.annotations import AnnotationTable, build_records
 from inet_d2.data.datasets.frames import frame_sizes_or_error
 from inet_d2.data.datasets.protocol import EVERY, SearchProtocol
+from inet_d2.data.datasets.reading import read_files
 from inet_d2.data.pids import UNLABELLED
 from inet_d2.matlab.read import load_mat_variable, text_of
 
 _UNKNOWN_ID: Final = -2
 _REMEDY = "put a complete copy of PRW there or set DETECTRON2_DATASETS (see datasets/README.md)"
-_PROGRESS_SECONDS = 5.0
-_logger = logging.getLogger(__name__)
 
 
 def load_prw(root: str | Path, split: str, *, image_sizes: bool = True) -> list[dict[str, Any]]:
@@ -134,15 +130,7 @@ def _read_frames(paths: Sequence[Path]) -> list[np.ndarray]:
         raise FileNotFoundError(
             f"prw: {len(missing)} of {len(paths)} annotation files are missing, first: {missing[0]}; {_REMEDY}"
         )
-    rows: list[np.ndarray] = []
-    last = time.monotonic()
-    with ThreadPoolExecutor(max_workers=4) as pool:
-        for row in pool.map(_read_frame, paths, chunksize=64):
-            rows.append(row)
-            if time.monotonic() - last > _PROGRESS_SECONDS:
-                last = time.monotonic()
-                _logger.info("read %d of %d annotation files", len(rows), len(paths))
-    return rows
+    return read_files(_read_frame, paths, what="annotation files", threads=4)
 
 
 def _read_frame(path: Path) -> np.ndarray:

@@ -8,7 +8,6 @@ def test_names_and_metadata():
     for name in ("cuhk_sysu_train", "cuhk_sysu_test", "prw_train", "prw_test"):
         assert name in DatasetCatalog.list()
         assert MetadataCatalog.get(name).thing_classes == ["person"]
-        assert MetadataCatalog.get(name).evaluator_type == "person_search"
 
 
 def test_registering_twice_is_harmless():

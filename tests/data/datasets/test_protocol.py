@@ -76,5 +76,7 @@ def test_query_outside_its_image_is_refused():
     records = [{"image_id": "c", "width": 25, "height": 50}, {"image_id": "a"}]
     make().check_query_boxes(records)
     records[0]["width"] = 20
-    with pytest.raises(ValueError, match=r"query 2: expected a box inside c \(20 x 50 pixels\).* 1 of 3"):
+    with pytest.raises(ValueError, match=r"query 2: expected a box inside c \(20 x 50 pixels\), found \[20.* correct"):
         make().check_query_boxes(records)
+    with pytest.raises(ValueError, match=r"query 0: .* \(1 more queries are outside theirs\); correct"):
+        make().check_queries_inside(np.array([0, 2]), np.array([[0, 9], [20, 50]]))

@@ -6,8 +6,9 @@ from detectron2 import modeling
 from detectron2.modeling import build_backbone
 
 from inet_d2.engine import load_config
+from places import config_path
 
-CONFIG = "configs/CUHK-SYSU/inet_swin_t_fpn.yaml"
+CONFIG = config_path("CUHK-SYSU/inet_swin_t_fpn.yaml")
 NARROW = ["MODEL.SWIN.EMBED_DIM", 12, "MODEL.SWIN.DEPTHS", (1, 2, 1, 1), "MODEL.FPN.OUT_CHANNELS", 8]
 
 

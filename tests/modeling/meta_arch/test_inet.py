@@ -4,6 +4,8 @@ from detectron2.modeling import build_model
 from detectron2.structures import Boxes, Instances
 from detectron2.utils.events import EventStorage
 
+from places import config_path
+
 LOSSES = {"loss_cls", "loss_box_reg", "loss_rpn_cls", "loss_rpn_loc", "loss_olp", "loss_hep"}
 LEFT, RIGHT = (10, 10, 40, 80), (70, 20, 110, 90)
 
@@ -204,7 +206,7 @@ def test_iou_thresholds_that_overlap_are_refused(tiny_cfg):
 def test_the_papers_configuration_trains_one_step_on_cpu(make_image):
     from inet_d2.engine import load_config
 
-    cfg = load_config("configs/CUHK-SYSU/inet_vgg16.yaml", ["MODEL.DEVICE", "cpu"])
+    cfg = load_config(config_path("CUHK-SYSU/inet_vgg16.yaml"), ["MODEL.DEVICE", "cpu"])
     model = build_model(cfg)
     reid = cfg.MODEL.ROI_REID_HEAD
     assert (reid.EMBED_DIM, reid.NUM_PIDS, reid.DICTIONARY.SIZE, reid.DICTIONARY.BACKGROUNDS_PER_IMAGE) == (

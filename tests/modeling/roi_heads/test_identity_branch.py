@@ -2,48 +2,25 @@
 
 import pytest
 import torch
-from detectron2.config import get_cfg
 from detectron2.layers import ShapeSpec
 from detectron2.modeling import build_model
 from detectron2.modeling.roi_heads import build_roi_heads
 from detectron2.utils.events import EventStorage
 from torch.nn.functional import normalize
 
-from inet_d2 import add_inet_config
+from narrow import narrow_config
 
 LEFT, RIGHT = (10, 10, 40, 80), (70, 20, 110, 90)
 DETECTION = {"loss_cls", "loss_box_reg", "loss_rpn_cls", "loss_rpn_loc"}
 BACKBONES = {
-    "vgg16": ("configs/Base-INet-VGG16.yaml", []),
+    "vgg16": ("Base-INet-VGG16.yaml", []),
     "vgg16 on two levels": (
-        "configs/Base-INet-VGG16.yaml",
+        "Base-INet-VGG16.yaml",
         ["MODEL.ROI_HEADS.IN_FEATURES", ["conv4_3", "conv5_3"], "MODEL.ROI_BOX_HEAD.POOLER_TYPE", "ROIAlignV2"],
     ),
-    "r50 c4": ("configs/Base-INet-R50-C4.yaml", ["MODEL.ROI_BOX_HEAD.POOLER_RESOLUTION", 4]),
-    "r50 fpn": ("configs/Base-INet-R50-FPN.yaml", []),
-    "swin fpn": ("configs/CUHK-SYSU/inet_swin_t_fpn.yaml", []),
-}
-NARROW = {
-    "MODEL.DEVICE": "cpu",
-    "MODEL.WEIGHTS": "",
-    "MODEL.VGG.WIDTH_FACTOR": 0.125,
-    "MODEL.RESNETS.STEM_OUT_CHANNELS": 8,
-    "MODEL.RESNETS.RES2_OUT_CHANNELS": 16,
-    "MODEL.RESNETS.WIDTH_PER_GROUP": 4,
-    "MODEL.SWIN.EMBED_DIM": 12,
-    "MODEL.SWIN.DEPTHS": (1, 2, 1, 1),
-    "MODEL.FPN.OUT_CHANNELS": 32,
-    "MODEL.RPN.POST_NMS_TOPK_TRAIN": 60,
-    "MODEL.RPN.POST_NMS_TOPK_TEST": 20,
-    "MODEL.ROI_HEADS.BATCH_SIZE_PER_IMAGE": 16,
-    "MODEL.ROI_HEADS.SCORE_THRESH_TEST": 0.0,
-    "MODEL.ROI_BOX_HEAD.FC_DIM": 32,
-    "MODEL.ROI_BOX_HEAD.DROPOUT": 0.0,
-    "MODEL.ROI_REID_HEAD.EMBED_DIM": 16,
-    "MODEL.ROI_REID_HEAD.NUM_PIDS": 6,
-    "MODEL.ROI_REID_HEAD.DICTIONARY.SIZE": 50,
-    "MODEL.ROI_REID_HEAD.HEP.NUM_CLASSES": 5,
-    "MODEL.ROI_REID_HEAD.OIM.QUEUE_SIZE": 7,
+    "r50 c4": ("Base-INet-R50-C4.yaml", ["MODEL.ROI_BOX_HEAD.POOLER_RESOLUTION", 4]),
+    "r50 fpn": ("Base-INet-R50-FPN.yaml", []),
+    "swin fpn": ("CUHK-SYSU/inet_swin_t_fpn.yaml", []),
 }
 OIM = ["MODEL.ROI_REID_HEAD.OLP.ENABLED", False, "MODEL.ROI_REID_HEAD.HEP.ENABLED", False]
 FIXED = [*OIM, "MODEL.ROI_REID_HEAD.EMBEDDING", "box_head"]
@@ -51,13 +28,8 @@ OIM = [*OIM, "MODEL.ROI_REID_HEAD.OIM.ENABLED", True]
 
 
 def narrow_cfg(backbone, options=()):
-    cfg = get_cfg()
-    add_inet_config(cfg)
     path, changes = BACKBONES[backbone]
-    cfg.merge_from_file(path)
-    cfg.merge_from_list([x for pair in NARROW.items() for x in pair])
-    cfg.merge_from_list([*changes, *options])
-    return cfg
+    return narrow_config(path, [*changes, *options])
 
 
 def build(backbone, options=()):
