@@ -29,7 +29,7 @@ from inet_d2.engine import (
 EXAMPLES = """
 Examples:
   Train on CUHK-SYSU ($DETECTRON2_DATASETS/CUHK-SYSU):
-    python train_net.py --config-file configs/CUHK-SYSU/inet_vgg16.yaml MODEL.WEIGHTS output/crops/model_final.pth
+    python train_net.py --config-file configs/CUHK-SYSU/inet_vgg16.yaml MODEL.WEIGHTS output/initialized/model_final.pth
   Go on after an interruption:
     python train_net.py --config-file configs/CUHK-SYSU/inet_vgg16.yaml --resume
   Evaluate at several gallery sizes (0 is the full gallery):

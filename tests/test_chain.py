@@ -13,18 +13,21 @@ from inet_d2.search.commands.main import main as search_main
 from places import config_path
 
 INET = config_path("quick_schedules/inet_instant_test.yaml")
+STAGES = ("crops", "initialized", "inet")
 
 
 @pytest.fixture(scope="module")
 def chain(tiny_scenes, tmp_path_factory, run_script):
-    """Both stages, trained: folder with crops/ and inet/, and the environment they ran in."""
+    """All stages, trained: a folder with crops/, initialized/ and inet/."""
     folder = tmp_path_factory.mktemp("chain")
     env = {"DETECTRON2_DATASETS": str(tiny_scenes)}
-    for stage, options in (("crops", []), ("inet", ["MODEL.WEIGHTS", folder / "crops/model_final.pth"])):
+    options = []
+    for stage in STAGES:
         run_script(
             "train_net.py", "--config-file", config_path(f"quick_schedules/{stage}_instant_test.yaml"), *options,
             "OUTPUT_DIR", folder / stage, env=env,
         )  # fmt: skip
+        options = ["MODEL.WEIGHTS", folder / stage / "model_final.pth"]
     return folder
 
 
@@ -32,7 +35,7 @@ def figures(path):
     return json.loads(path.read_text())
 
 
-@pytest.mark.parametrize("stage", ["crops", "inet"])
+@pytest.mark.parametrize("stage", STAGES)
 def test_training_leaves_what_a_detectron2_user_expects(chain, stage):
     folder = chain / stage
     names = {p.name for p in folder.iterdir()}
@@ -47,6 +50,10 @@ def test_training_leaves_what_a_detectron2_user_expects(chain, stage):
     last = [json.loads(line) for line in (folder / "metrics.json").read_text().splitlines()]
     keys = set().union(*last)
     assert {"total_loss", "search/mAP", "search/top1", "detection/AP", "bbox/AP"} <= keys
+    if stage == "initialized":
+        # It detects and identifies, without pairs and without a dictionary.
+        assert {"loss_random_softmax", "loss_cls", "loss_rpn_cls"} <= keys
+        assert not {"loss_olp", "loss_hep", "reid/dictionary_fill"} & keys
     if stage == "inet":
         assert {"loss_olp", "loss_hep", "loss_cls", "loss_rpn_cls", "reid/dictionary_fill"} <= keys
 

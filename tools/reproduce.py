@@ -8,6 +8,7 @@ Examples:
     python tools/reproduce.py table3 --seeds 1 2 3
     python tools/reproduce.py table3 --seeds 1 2 3 --resume
     python tools/reproduce.py table1 --scale paper --dry-run
+    python tools/reproduce.py table3 --scale study --seeds 1 2
     python tools/reproduce.py table2 --output output/short SOLVER.MAX_ITER 300
 
 KEY VALUE pairs at the end apply to every training; give such runs an --output of their own.
@@ -33,7 +34,7 @@ import yaml
 
 from inet_d2.command_line import child_environment, exit_status, split_options
 from inet_d2.files import written_aside
-from inet_d2.reproduction import PREDICTIONS, Reproduction, Step, format_paper_table
+from inet_d2.reproduction import PREDICTIONS, Reproduction, Step, format_differences, format_paper_table
 from inet_d2.visualization import draw_gallery_curves
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -184,6 +185,7 @@ class Runner:
             f"# {self.plan.table['title']}",
             "; ".join([about, seeds, *(["all runs with " + " ".join(opts)] if opts else [])]) + ".",
             format_paper_table(columns, rows, self.plan.seeds),
+            *self._differences(columns),
             *([f"Not implemented: {', '.join(missing)}."] if missing else []),
         ]
         content = {
@@ -200,6 +202,12 @@ class Runner:
             with written_aside(self.output / (self.options.table + suffix)) as aside:
                 aside.write_text(words)
         return text
+
+    def _differences(self, columns: Sequence[str]) -> list[str]:
+        pairs = self.plan.differences()
+        if not pairs:
+            return []
+        return ["Differences, paired over seeds: mean ± standard error (seeds).", format_differences(columns, pairs)]
 
 
 def remaining(steps: Sequence[Step], times: dict[str, list[float]]) -> timedelta:
@@ -218,7 +226,10 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument("table", choices=("table1", "table2", "table3", "table4", "fig4"))
     parser.add_argument(
-        "--scale", choices=("demo", "paper"), default="demo", help="generated scenes, on CPU (default), or CUHK-SYSU"
+        "--scale",
+        choices=("demo", "study", "paper"),
+        default="demo",
+        help="generated scenes, on CPU (default); five times as many people (table3); or CUHK-SYSU",
     )
     parser.add_argument("--seeds", type=int, nargs="+", default=[1], help="SEED of the trainings (default: 1)")
     parser.add_argument("--resume", action="store_true", help="go on with unfinished runs")

@@ -16,6 +16,8 @@ _logger = logging.getLogger(__name__)
 # Dictionary, lookup tables and classifier belong to one training set and are of no use in testing: other weights may
 # lack them or have another number of identities, and the checkpointer passes over what does not fit.
 TRAINING_ONLY = "roi_heads.identity_losses."
+# Layers of the embedding's own, and those that stand in for them where a checkpoint has none (IdentityBranch).
+OWN_LAYERS = ("roi_heads.reid_head.fc.", "roi_heads.box_head.")
 
 
 def find_weights(checkpointer: Checkpointer, weights: str, *, resume: bool, complete: bool) -> str:
@@ -81,7 +83,7 @@ def check_weights(model: nn.Module, path: str, *, complete: bool, source: str = 
             f"{source}: {path} does not fit the configuration: {_some(wrong)}. Use the configuration that the "
             "weights were trained with."
         )
-    missing = [name for name in expected if name not in common]
+    missing = [name for name in expected if name not in common and name.replace(*OWN_LAYERS) not in found]
     if missing and complete:
         raise ValueError(f"{source}: {path} lacks {len(missing)} parameters of the model: {_some(missing)}.")
     _logger.info("%s has %d of the %d entries that the model works with.", path, len(common), len(expected))

@@ -1,5 +1,6 @@
 """A published table beside one's own figures over several seeds."""
 
+import math
 import statistics
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -74,6 +75,46 @@ def format_paper_table(columns: Sequence[str], rows: Sequence[PaperRow], seeds: 
             line.append(_own_cell(row, ours, seeds))
         cells.append(line + [row.note] * notes)
     return _markdown(cells)
+
+
+def paired_difference(ours: Mapping[int, float], theirs: Mapping[int, float]) -> tuple[float, float | None, int]:
+    """Mean difference over the seeds that both have, so that what a seed does to both of them cancels out.
+
+    Args:
+        ours: seed -> figure.
+        theirs: seed -> figure, with at least one seed in common.
+
+    Returns:
+        Mean of ours minus theirs, its standard error (None for a single seed), and the number of seeds.
+    """
+    values = [ours[seed] - theirs[seed] for seed in ours if seed in theirs]
+    mean, spread = mean_and_spread(values)
+    return mean, None if spread is None else spread / math.sqrt(len(values)), len(values)
+
+
+def format_differences(columns: Sequence[str], pairs: Sequence[tuple[PaperRow, PaperRow]]) -> str:
+    """Lay out differences between rows.
+
+    Args:
+        columns: titles.
+        pairs: a row and the one that it is compared with.
+
+    Returns:
+        A Markdown table without a final line break, with cells such as ``+1.2 ± 0.4 (3)``: mean, standard error and
+        number of seeds.
+    """
+    cells = [["difference", *columns]]
+    for row, other in pairs:
+        figures = [_difference_cell(*both) for both in zip(row.ours, other.ours, strict=True)]
+        cells.append([f"{row.name} minus {other.name}", *figures])
+    return _markdown(cells)
+
+
+def _difference_cell(ours: Mapping[int, float] | None, theirs: Mapping[int, float] | None) -> str:
+    if not ours or not theirs or not ours.keys() & theirs.keys():
+        return NONE
+    mean, error, count = paired_difference(ours, theirs)
+    return f"{mean:+.1f} ({count})" if error is None else f"{mean:+.1f} ± {error:.1f} ({count})"
 
 
 def _own_cell(row: PaperRow, figures: Mapping[int, float] | None, seeds: Sequence[int]) -> str:

@@ -89,6 +89,9 @@ class Reproduction:
         seeds: of the trainings.
         opts: KEY VALUE pairs for all runs, over those of the tables.
         root: folder that the configurations are relative to.
+
+    Raises:
+        ValueError: the table has no row with a run at this scale.
     """
 
     def __init__(
@@ -115,6 +118,8 @@ class Reproduction:
             if "runs" not in r or scale in r["runs"]
         }
         self.wanted = list(dict.fromkeys(run for _, run in self._rows.values() if run))
+        if not self.wanted:
+            raise ValueError(f"{table}: no row has a run at scale {scale}; see tools/paper_tables.yaml")
 
     def folder(self, run: str, seed: int) -> Path:
         """OUTPUT_DIR of a run."""
@@ -125,19 +130,23 @@ class Reproduction:
         return any(source.startswith(f"{kind}/") for source in self.columns.values())
 
     def steps(self, *, resume: bool) -> Iterator[Step]:
-        """All steps in the order to take: seed by seed, each first stage before what starts from it."""
-        runs = self.scale["runs"]
-        names = dict.fromkeys(name for run in self.wanted for name in (runs[run].get("from"), run) if name)
+        """All steps in the order to take: seed by seed, each run before what starts from it."""
+        names = dict.fromkeys(name for run in self.wanted for name in self._lineage(run))
         for seed in self.seeds:
             for name in names:
                 yield self._training(name, seed, resume)
                 if self.has_source("annotated") and name in self.wanted and not self._is_annotated(name):
                     yield self._annotated(name, seed)
 
+    def _lineage(self, name: str) -> list[str]:
+        """The run and those whose weights it starts from, the earliest first."""
+        start = self.scale["runs"][name].get("from")
+        return [*(self._lineage(start) if start else []), name]
+
     def _training(self, name: str, seed: int, resume: bool) -> Step:
         run, folder = self.scale["runs"][name], self.folder(name, seed)
         start = ["MODEL.WEIGHTS", str(self.folder(run["from"], seed) / "model_final.pth")] if "from" in run else []
-        kind = "joint stage" if "from" in run else name
+        kind = f"after {run['from']}" if "from" in run else name
         options = self._options(name, seed)
         return self._step(f"{name}, seed {seed}", kind, folder, run["config"], ["--resume"] * resume, options, start)
 
@@ -189,6 +198,12 @@ class Reproduction:
     def rows(self) -> list[PaperRow]:
         """The rows of the table with the figures that there are."""
         return [self._row(row, run) for row, run in self._rows.values()]
+
+    def differences(self) -> list[tuple[PaperRow, PaperRow]]:
+        """Rows with the rows that the table compares them with, those of other scales left out."""
+        rows = {row.name: row for row in self.rows()}
+        pairs = self.table.get("differences", [])
+        return [(rows[name], rows[other]) for name, other in pairs if name in rows and other in rows]
 
     def _row(self, row: Mapping[str, Any], run: str | None) -> PaperRow:
         ours: list[dict[int, float] | None] = []

@@ -98,6 +98,16 @@ PRESETS = {
         test=SplitSize(frames=160, ids=120, appearances=(3, 5), strangers=1.0),
         hard=1.0,
     ),
+    # The demo's frames with enough people to show half a point.
+    "study": ScenePreset(
+        name="study",
+        width=320,
+        height=240,
+        person_height=(78, 185),
+        train=SplitSize(frames=1050, ids=1000, appearances=(4, 6), strangers=0.9),
+        test=SplitSize(frames=667, ids=500, appearances=(3, 5), strangers=1.0),
+        gallery_sizes=(50, 100, 500),
+    ),
     "paper": ScenePreset(
         name="paper",
         width=800,

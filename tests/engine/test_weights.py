@@ -57,6 +57,23 @@ def test_the_state_of_the_identity_losses_may_differ(tmp_path):
     check_weights(build(7), path, complete=True)
 
 
+def test_layers_of_the_box_head_stand_in_for_the_embeddings_own(tmp_path):
+    def build(separate):
+        model, heads = nn.Module(), nn.Module()
+        model.roi_heads = heads
+        heads.box_head = nn.ModuleDict({"fc1": nn.Linear(2, 2)})
+        heads.reid_head = nn.ModuleDict({"fc": nn.ModuleDict({"fc1": nn.Linear(2, 2)})} if separate else {})
+        return model
+
+    path = save(tmp_path / "a.pth", {"model": build(False).state_dict()})
+    check_weights(build(True), path, complete=True)
+    path = save(tmp_path / "b.pth", {"model": {"roi_heads.box_head.fc1.weight": torch.zeros(2, 2)}})
+    with pytest.raises(
+        ValueError, match=r"lacks 2 .*: roi_heads\.box_head\.fc1\.bias, roi_heads\.reid_head\.fc\.fc1\.bias"
+    ):
+        check_weights(build(True), path, complete=True)
+
+
 @pytest.mark.parametrize("name", ["none.pth", "none.pkl", "none.pth?matching_heuristics=True"])
 def test_a_missing_file_is_refused(model, tmp_path, name):
     with pytest.raises(FileNotFoundError, match=r"MODEL\.WEIGHTS: no file .*none\..*; give the path of a checkpoint"):

@@ -30,14 +30,18 @@ def test_every_run_has_its_configuration_and_every_row_its_run():
         for table in TABLES["tables"].values():
             assert {row["runs"][name] for row in table["rows"] if name in row.get("runs", {})} <= set(scale["runs"])
     for table in TABLES["tables"].values():
+        names = {row["name"] for row in table["rows"]}
+        assert all(names.issuperset(pair) for pair in table.get("differences", ()))
         assert all(len(row["paper"]) == len(table["columns"]) for row in table["rows"] if "paper" in row)
 
 
-def test_a_first_stage_comes_before_what_starts_from_it(tmp_path):
+def test_a_run_comes_after_what_it_starts_from(tmp_path):
     plan = Reproduction(TABLES, table="table3", scale="demo", output=tmp_path, seeds=[4, 2], root=ROOT)
     steps = list(plan.steps(resume=False))
-    assert [step.folder.parts[-2:] for step in steps[:2]] == [("crops", "seed4"), ("inet_olp", "seed4")]
+    runs = [step.folder.parts[-2:] for step in steps[:3]]
+    assert runs == [("crops", "seed4"), ("initialized", "seed4"), ("initialized_longer", "seed4")]
     assert str(tmp_path / "crops/seed4/model_final.pth") in steps[1].arguments
+    assert str(tmp_path / "initialized/seed4/model_final.pth") in steps[2].arguments
     assert steps[len(steps) // 2].folder == plan.folder("crops", 2)
     assert {step.state() for step in steps} == {"new"}
 
@@ -50,3 +54,17 @@ def test_a_figure_that_is_not_there_is_none(tmp_path):
     assert plan.figure("inet", 1, "search/mAP") == 71.5
     assert plan.figure("inet", 1, "search/top1") is None
     assert next(row for row in plan.rows() if row.run == "inet").ours == [{1: 71.5}, {}]
+
+
+def test_differences_leave_out_rows_of_other_scales(tmp_path):
+    def pairs(scale):
+        plan = Reproduction(TABLES, table="table3", scale=scale, output=tmp_path, seeds=[1], root=ROOT)
+        return {(row.name, other.name) for row, other in plan.differences()}
+
+    assert ("OLP + HEP", "OLP + softmax") in pairs("demo") & pairs("study")
+    assert ("OLP, full gradient", "OLP") in pairs("demo") - pairs("study")
+
+
+def test_a_table_without_a_row_at_the_scale_is_an_error(tmp_path):
+    with pytest.raises(ValueError, match="fig4: no row has a run at scale study"):
+        Reproduction(TABLES, table="fig4", scale="study", output=tmp_path, seeds=[1], root=ROOT)

@@ -68,6 +68,16 @@ def test_paper_preset_has_the_papers_numbers():
     assert (paper.train.ids, paper.test.ids) == (5532, 2900)
 
 
+def test_the_study_is_the_demo_with_more_people():
+    study, demo = PRESETS["study"], PRESETS["demo"]
+    assert (study.train.ids, study.test.ids) == (1000, 500)
+    for split in ("train", "test"):
+        small, large = getattr(demo, split), getattr(study, split)
+        assert (large.appearances, large.strangers) == (small.appearances, small.strangers)
+        # People in a frame: 200 ids in 210 frames, 120 in 160; within half a percent of it.
+        assert large.ids / large.frames == pytest.approx(small.ids / small.frames, rel=0.005)
+
+
 def test_sizes_can_be_changed():
     preset = get_preset("demo", frames=(50, 40), ids=(30, 20), hard=1)
     assert (preset.train.frames, preset.test.frames) == (50, 40)
@@ -80,7 +90,7 @@ def test_sizes_can_be_changed():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"name": "huge"}, "unknown preset 'huge'; choose one of tiny, demo, paper"),
+        ({"name": "huge"}, "unknown preset 'huge'; choose one of tiny, demo, street, study, paper"),
         ({"hard": 2.5}, r"hard must be in \[0, 2\], found 2.5"),
         ({"hard": float("nan")}, r"hard must be in \[0, 2\], found nan"),
         ({"frames": (0, 10)}, "training split needs frames and ids, found 0"),

@@ -12,7 +12,12 @@ import yaml
 from places import ROOT
 
 TABLES = yaml.safe_load((ROOT / "tools/paper_tables.yaml").read_text())
-TABLE3 = ["crops", "inet_olp", "inet_olp_softmax", "inet_rss", "inet"]  # its runs at demo scale, in order
+START = ["crops", "initialized"]
+# The runs of table 3 at demo scale, in order.
+TABLE3 = [
+    *START, "initialized_longer", "inet_olp", "inet_olp_full_gradient", "softmax", "hep", "inet_olp_softmax",
+    "inet_rss", "inet",
+]  # fmt: skip
 
 # Takes the place of train_net.py: notes how it was called and leaves the files of a training. FAIL, with the name
 # of a run and an exit status, makes that run fail.
@@ -98,9 +103,12 @@ def test_table3_over_two_seeds(reproduce, calls, repository, capsys):
     expected = [(run, f"seed{k}") for k in (1, 2) for run in TABLE3]
     assert [folder_of(call) for call in calls()] == expected
     demo = repository / "out/demo"
-    first, olp = calls()[:2]
+    first, second, control, olp = calls()[:4]
     assert "MODEL.WEIGHTS" not in first
-    assert f"MODEL.WEIGHTS {demo}/crops/seed1/model_final.pth" in olp
+    assert f"MODEL.WEIGHTS {demo}/crops/seed1/model_final.pth" in second
+    assert f"MODEL.WEIGHTS {demo}/initialized/seed1/model_final.pth" in olp
+    assert control.startswith("--config-file configs/demo/inet_rss.yaml")
+    assert " MODEL.ROI_REID_HEAD.OLP.ENABLED False " in control
     assert olp.startswith("--config-file configs/demo/inet_olp.yaml")
     assert " SEED 1 " in olp
     assert " TEST.EVAL_PERIOD 0 " in olp
@@ -110,10 +118,12 @@ def test_table3_over_two_seeds(reproduce, calls, repository, capsys):
     text = (demo / "table3.md").read_text()
     assert re.search(r"\| OLP +\| 73.6 +\| 63.0 ± 1.4 +\| 76.2 +\| 64.0 ± 1.4 +\|", text)
     assert re.search(r"\| OLP \+ HEP +\| 79.5 +\| 73.0 ± 1.4 ", text)
+    # HEP minus OLP: 10 for both seeds. OLP minus the initialized model: 60 - 50.
+    assert re.search(r"\| OLP \+ HEP minus OLP +\| \+10.0 ± 0.0 \(2\) +\| \+10.0 ± 0.0 \(2\) +\|", text)
     assert text in capsys.readouterr().out
     written = json.loads((demo / "table3.json").read_text())
     assert written["seeds"] == [1, 2]
-    assert written["rows"][0] == {
+    assert written["rows"][2] == {
         "name": "OLP",
         "run": "inet_olp",
         "paper": [73.6, 76.2],
@@ -125,15 +135,15 @@ def test_table3_over_two_seeds(reproduce, calls, repository, capsys):
 
 def test_runs_that_are_done_are_not_repeated(reproduce, calls, capsys):
     assert reproduce("table3") == 0
-    assert len(calls()) == 5
+    assert len(calls()) == 10
     assert reproduce("table3") == 0
-    assert len(calls()) == 5
-    assert "5 steps, 5 of them done" in capsys.readouterr().out
+    assert len(calls()) == 10
+    assert "10 steps, 10 of them done" in capsys.readouterr().out
     # Another seed, and another table that shares runs with this one.
     assert reproduce("table3", "--seeds", 1, 5) == 0
-    assert len(calls()) == 10
+    assert len(calls()) == 20
     assert reproduce("table2") == 0
-    assert [folder_of(call)[0] for call in calls()[10:]] == ["oim", "faster_rcnn"]
+    assert [folder_of(call)[0] for call in calls()[20:]] == ["oim", "faster_rcnn"]
 
 
 def test_results_of_other_settings_are_refused(reproduce, calls, capsys):
@@ -143,7 +153,7 @@ def test_results_of_other_settings_are_refused(reproduce, calls, capsys):
     assert reproduce("table3", "SOLVER.MAX_ITER", 200) == 2
     error = capsys.readouterr().err
     assert "crops/seed1: made with SOLVER.MAX_ITER 300 instead of 200; give another --output, or remove" in error
-    assert len(calls()) == 5
+    assert len(calls()) == 10
 
 
 def test_an_unfinished_run_goes_on_with_resume(reproduce, calls, repository, capsys):
@@ -152,11 +162,11 @@ def test_an_unfinished_run_goes_on_with_resume(reproduce, calls, repository, cap
     assert reproduce("table3") == 2
     error = capsys.readouterr().err
     assert "inet_olp/seed1: an unfinished run; add --resume to go on with it, or remove the folder" in error
-    assert len(calls()) == 5
+    assert len(calls()) == 10
     assert reproduce("table3", "--resume") == 0
-    assert folder_of(calls()[5])[0] == "inet_olp"
-    assert " --resume " in calls()[5]
-    assert len(calls()) == 6
+    assert folder_of(calls()[10])[0] == "inet_olp"
+    assert " --resume " in calls()[10]
+    assert len(calls()) == 11
 
 
 @pytest.mark.parametrize("damage", [Path.unlink, lambda path: path.write_bytes(path.read_bytes()[:200])])
@@ -171,13 +181,13 @@ def test_figures_without_whole_weights_do_not_count_as_done(reproduce, calls, re
 def test_a_failing_run_stops_and_leaves_the_table_of_what_is_there(
     reproduce, calls, repository, capsys, status, expected
 ):
-    (repository / "FAIL").write_text(f"inet_olp_softmax {status}")
+    (repository / "FAIL").write_text(f"inet_olp_full_gradient {status}")
     assert reproduce("table3", "--seeds", 3) == expected
     error = capsys.readouterr().err
     assert f"train_net.py ended with exit status {status}" in error
     assert "error: no data" in error
-    assert "inet_olp_softmax/seed3/console.txt" in error
-    assert len(calls()) == 3
+    assert "inet_olp_full_gradient/seed3/console.txt" in error
+    assert len(calls()) == 5
     text = (repository / "out/demo/table3.md").read_text()
     assert re.search(r"\| OLP +\| 73.6 +\| 66.0 ", text)
     assert re.search(r"\| OLP \+ softmax +\| 79.0 +\| not run ", text)
@@ -198,13 +208,14 @@ def test_a_run_without_results_is_an_error(reproduce, repository, capsys):
 def test_table1_evaluates_on_annotated_boxes_too(reproduce, calls, repository, capsys):
     assert reproduce("table1") == 0
     evaluations = [call for call in calls() if "--eval-only" in call]
-    assert len(evaluations) == 5  # every trained row but the first stage, which is always evaluated that way
+    assert len(evaluations) == 6  # every trained row but the first stage, which is always evaluated that way
     last = evaluations[-1]
     run = repository / "out/demo/inet/seed1"
     assert f"TEST.SEARCH.USE_GT_BOXES True MODEL.WEIGHTS {run}/model_final.pth OUTPUT_DIR {run}/annotated" in last
     shown = capsys.readouterr().out
     assert re.search(r"\| NPSM +\| 77.9 +\| not implemented +\| 81.2 +\| not implemented +\| - ", shown)
-    assert re.search(r"\| Initialized model +\| 55.7 +\| - +\| 62.7 +\| - +\| - +\| 82.0 +\| - +\| 83.0 ", shown)
+    assert re.search(r"\| First stage, crops +\| - +\| - +\| - +\| - +\| - +\| 82.0 +\| - +\| 83.0 ", shown)
+    assert re.search(r"\| Initialized model +\| 55.7 +\| 52.0 +\| 62.7 +\| 53.0 +\| - +\| 52.0 ", shown)
     assert re.search(r"\| I-Net +\| 79.5 +\| 72.0 +\| 81.5 +\| 73.0 +\| 79.9 +\| 52.0 ", shown)
     assert "Not implemented: DSIFT + Euclidean, DSIFT + KISSME, BoW + cosine, LOMO + XQDA, NPSM." in shown
     assert "ResNet-50" not in shown
@@ -222,7 +233,7 @@ def test_table4_passes_dictionary_sizes(reproduce, calls):
     assert reproduce("table4") == 0
     sizes = [(folder_of(c)[0], re.findall(r"DICTIONARY.SIZE (\d+)", c)) for c in calls()]
     assert sizes == [
-        ("crops", []),
+        *((run, []) for run in START),
         ("inet_olp_dictionary1024", ["1024"]),
         ("inet_olp", []),
         ("inet_olp_dictionary4096", ["4096"]),
@@ -255,7 +266,7 @@ def test_the_paper_scale_uses_the_data_set_of_the_user(reproduce, calls, reposit
 def test_dry_run_prints_the_commands_and_writes_nothing(reproduce, calls, repository, capsys):
     assert reproduce("table3", "--dry-run", "--seeds", 1, 2) == 0
     shown = capsys.readouterr().out
-    assert "[10/10] inet, seed 2 (new)" in shown
+    assert "[20/20] inet, seed 2 (new)" in shown
     assert len(re.findall(r"^\$ python train_net.py ", shown, re.M)) == 2 * len(TABLE3)
     assert calls() == []
     assert not (repository / "out").exists()

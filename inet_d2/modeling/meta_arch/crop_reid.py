@@ -1,8 +1,9 @@
 """First stage: the same network learns identities on person crops, before it learns to detect.
 
-I-Net starts from a model that already knows people (section 4.1, the "initialized model" of Table 1). This stage makes
-such a model: backbone, RoI pooling, fully-connected layers, embedding and classifier are those of I-Net under the same
-parameter names, so that its checkpoint is the joint stage's MODEL.WEIGHTS.
+I-Net starts from a model that already detects and identifies (section 4.1, the "initialized model" of Table 1). Where
+that model has no pretrained weights to start from, this stage makes them: backbone, RoI pooling, fully-connected
+layers, embedding and classifier are those of I-Net under the same parameter names, so that its checkpoint is the next
+stage's MODEL.WEIGHTS.
 """
 
 import torch

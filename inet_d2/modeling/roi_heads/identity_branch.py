@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from inet_d2.modeling.identity.losses import IdentityLosses
 from inet_d2.modeling.roi_heads.region_pids import keep_shared_people, label_regions
-from inet_d2.modeling.roi_heads.reid_head import build_reid_head
+from inet_d2.modeling.roi_heads.reid_head import EmbeddingHead, build_reid_head
 
 
 class IdentityBranch:
@@ -147,6 +147,15 @@ class IdentityBranch:
         for x, part in zip(instances, embeddings.split([len(x) for x in instances]), strict=True):
             x.pred_embeddings = part
         return instances
+
+    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *args: object) -> None:
+        """Let weights with shared layers fill both heads (SEPARATE_FC): the same function of an image as was saved."""
+        own, shared = f"{prefix}reid_head.fc.", f"{prefix}box_head."
+        has_own_layers = isinstance(self.reid_head, EmbeddingHead) and self.reid_head.fc is not None
+        if has_own_layers and not any(name.startswith(own) for name in state_dict):
+            layers = [name for name in state_dict if name.startswith(shared)]
+            state_dict.update({own + name.removeprefix(shared): state_dict[name] for name in layers})
+        super()._load_from_state_dict(state_dict, prefix, *args)
 
     @classmethod
     def region_feature_shape(cls, cfg: CfgNode, arguments: dict) -> ShapeSpec:

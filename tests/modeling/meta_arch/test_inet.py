@@ -184,6 +184,23 @@ def test_own_layers_for_the_embedding(tiny_cfg, make_image):
     assert model.roi_heads.reid_head.fc.fc1.weight.grad is not None
 
 
+def test_weights_with_shared_layers_serve_a_model_with_own_layers(model, tiny_cfg, make_image):
+    tiny_cfg.MODEL.ROI_REID_HEAD.SEPARATE_FC = True
+    separate = build_model(tiny_cfg).eval()
+    found = separate.load_state_dict(model.state_dict())
+    assert (found.missing_keys, found.unexpected_keys) == ([], [])
+    image = make_image([])
+    image["gallery_boxes"] = torch.tensor([LEFT], dtype=torch.float32)
+    before, after = (m([image])[0]["instances"].pred_embeddings for m in (model.eval(), separate))
+    assert torch.equal(before, after)
+    # Two copies, which part when they learn; and own layers of a checkpoint are never replaced.
+    heads = separate.roi_heads
+    heads.reid_head.fc.fc1.weight.data.zero_()
+    assert heads.box_head.fc1.weight.any()
+    separate.load_state_dict(separate.state_dict())
+    assert not heads.reid_head.fc.fc1.weight.any()
+
+
 def test_loss_weights_and_switches(tiny_cfg, make_image):
     batch = [make_image([(LEFT, 2)]), make_image([(RIGHT, 2)], seed=1)]
     torch.manual_seed(0)
