@@ -4,14 +4,8 @@ import numpy as np
 import pytest
 
 from inet_d2.boxes import BoxesByImage
-from inet_d2.data.datasets.protocol import EVERY, LISTED, LISTED_THEN_REST, SearchProtocol
-
-
-def slow_iou(box, other):
-    width = max(0.0, min(box[2], other[2]) - max(box[0], other[0]))
-    height = max(0.0, min(box[3], other[3]) - max(box[1], other[1]))
-    union = (box[2] - box[0]) * (box[3] - box[1]) + (other[2] - other[0]) * (other[3] - other[1]) - width * height
-    return width * height / union if union > 0 else 0.0
+from inet_d2.data.datasets.protocol import LISTED, SearchProtocol
+from inet_d2.evaluation.official_walk import iou, walk_gallery
 
 
 def slow_average_precision(pairs, num_truths, kind="step"):
@@ -28,44 +22,27 @@ def slow_average_precision(pairs, num_truths, kind="step"):
 
 
 def slow_search(queries, images, similarity, *, kind, rules="reference", ap="step", excluded=None):
-    """The official walk.
+    """The official walk, over lists.
 
     queries: rows of (image name, entries) with entries (image name, box or None);
     images: name -> list of (row, box); similarity(query, row) -> float; excluded(query, name) -> bool.
     Returns rows of (AP, rank of the best hit or -1, ground truths, hits).
     """
+    boxes = {name: [box for _, box in found] for name, found in images.items()}
     results = []
     for number, (own, entries) in enumerate(queries):
-        pairs, num_truths, listed = [], 0, []
-        order = list(entries)
-        if kind == EVERY:
-            boxes = dict(entries)
-            order = [(name, boxes.get(name)) for name in images if name != own]
-            order = [entry for entry in order if not (excluded and excluded(number, entry[0]))]
-        for name, box in order:
-            num_truths += box is not None
-            repeated = name in listed
-            listed.append(name)
-            if repeated and rules == "seqnet":
-                continue
-            values = [similarity(number, row) for row, _ in images[name]]
-            labels = [False] * len(values)
-            if box is not None:
-                width, height = box[2] - box[0], box[3] - box[1]
-                needed = min(0.5, width * height / ((width + 10) * (height + 10)))
-                for place in sorted(range(len(values)), key=lambda p: -values[p]):
-                    if slow_iou(box, images[name][place][1]) >= needed:
-                        labels[place] = True
-                        break
-            pairs += list(zip(values, labels, strict=True))
-        if kind == LISTED_THEN_REST:
-            for name, found in images.items():
-                if name not in listed and name != own:
-                    pairs += [(similarity(number, row), False) for row, _ in found]
-        ranked = sorted(pairs, key=lambda pair: -pair[0])
-        best = next((rank for rank, (_, hit) in enumerate(ranked) if hit), -1)
-        average = slow_average_precision(pairs, num_truths, ap)
-        results.append((average, best, num_truths, sum(hit for _, hit in pairs)))
+        found = walk_gallery(
+            own,
+            entries,
+            boxes,
+            lambda name, number=number: [similarity(number, row) for row, _ in images[name]],
+            gallery=kind,
+            rules=rules,
+            is_excluded=lambda name, number=number: bool(excluded and excluded(number, name)),
+        )
+        pairs = list(zip(found.similarities, found.labels, strict=True))
+        average = slow_average_precision(pairs, found.num_ground_truths, ap)
+        results.append((average, found.best_rank(), found.num_ground_truths, sum(found.labels)))
     return results
 
 
@@ -99,7 +76,7 @@ def boxes_by_image(images):
 class Twins:
     """What the tests need from this file."""
 
-    iou = staticmethod(slow_iou)
+    iou = staticmethod(iou)
     average_precision = staticmethod(slow_average_precision)
     search = staticmethod(slow_search)
     protocol = staticmethod(build_protocol)

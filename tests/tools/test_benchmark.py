@@ -1,37 +1,43 @@
-import re
-
-import numpy as np
 import pytest
 
-from inet_d2.data.datasets.protocol import LISTED_THEN_REST
-from inet_d2.evaluation.search_ranking import rank_queries
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--task", "score", "--queries", "0"], "--queries: expected at least 1, found 0"),
+        (["--task", "score", "--people", "4"], "unrecognized arguments: --people 4"),
+        (["--task", "score", "SOLVER.MAX_ITER", "4"], "unrecognized arguments: SOLVER.MAX_ITER 4"),
+        (["--task", "train", "--people", "1"], "--people: expected at least 2, found 1"),
+        (["--task", "train", "--repetitions", "0"], "--repetitions: expected at least 1, found 0"),
+        (["--task", "nothing"], "invalid choice: 'nothing'"),
+        ([], "the following arguments are required: --task"),
+    ],
+)
+def test_arguments_are_checked(tool, words, message, capsys):
+    with pytest.raises(SystemExit) as stop:
+        tool("benchmark").main(words)
+    assert stop.value.code == 2
+    assert message in capsys.readouterr().err
 
 
-def test_score_prints_both_ratios_and_the_memory(tool, capsys):
-    arguments = ["--queries", "30", "--images", "200", "--detections", "600", "--size", "16", "--walk-queries", "5"]
-    assert tool("benchmark").main(["--task", "score", *arguments]) == 0
+@pytest.mark.parametrize("words", [[], ["--task", "score"], ["--task", "train"], ["--task", "memory"]])
+def test_help_of_the_tool_and_of_each_task_shows_examples(tool, words, capsys):
+    with pytest.raises(SystemExit) as stop:
+        tool("benchmark").main([*words, "--help"])
+    assert stop.value.code == 0
     shown = capsys.readouterr().out
-    assert re.search(r"scoring takes \d+\.\d\d times as long", shown)
-    assert re.search(r"scoring is \d+ times faster", shown)
-    assert re.search(r"peak memory +\d+ MiB", shown)
-    assert "gallery sizes 50 100 at once" in shown
+    assert " ".join(["python tools/benchmark.py", *words]) in shown
+    assert ("--people" in shown) == (words[-1:] in (["train"], ["memory"]))
 
 
-def test_the_timed_walk_gives_the_same_figures(tool):
+def test_every_task_is_listed(tool, capsys):
     module = tool("benchmark")
-    generator = np.random.default_rng(3)
-    gallery = module.make_gallery(generator, 100, 300)
-    embeddings, queries = module.unit_rows(generator, 300, 8), module.unit_rows(generator, 40, 8)
-    protocol = module.make_protocol(generator, gallery, 40, 50, LISTED_THEN_REST)
-    ranking = rank_queries(queries, gallery, embeddings, {"all": protocol})["all"]
-    walk = module.OfficialWalk(protocol, gallery, embeddings)
-    found = [walk.search(query, queries[query]) for query in range(40)]
-    assert ranking.average_precisions == pytest.approx([average for average, _ in found])
-    assert ranking.best_ranks.tolist() == [best for _, best in found]
-    assert ranking.num_hits.sum() > 40
-
-
-def test_sizes_are_checked(tool, capsys):
     with pytest.raises(SystemExit):
-        tool("benchmark").main(["--task", "score", "--queries", "0"])
-    assert "--queries: expected at least 1, found 0" in capsys.readouterr().err
+        module.main(["--help"])
+    shown = capsys.readouterr().out
+    assert all(f"{name} " in shown and meaning in shown for name, meaning in module.TASKS.items())
+
+
+def test_errors_of_the_user_are_one_sentence(tool, capsys):
+    assert tool("benchmark").main(["--task", "memory", "--of", "I-Net", "--config-file", "nowhere.yaml"]) == 2
+    assert "benchmark: nowhere.yaml: cannot read this configuration file" in capsys.readouterr().err
