@@ -61,18 +61,16 @@ def length_exponents(embeddings: np.ndarray, *, per_row: bool) -> np.ndarray:
 class Similarities:
     """Similarities between queries and a gallery: fast ones with a known error, and exact ones.
 
+    Args:
+        queries: (Q, D) float32.
+        gallery: (N, D) float32.
+        per_row: scale each query on its own; False keeps similarities of different queries comparable.
+
     Attributes:
         margin: an approximate similarity differs from the exact one by less.
     """
 
     def __init__(self, queries: np.ndarray, gallery: np.ndarray, *, per_row: bool = True) -> None:
-        """Put both sets on the grid.
-
-        Args:
-            queries: (Q, D) float32.
-            gallery: (N, D) float32.
-            per_row: scale each query on its own; False keeps similarities of different queries comparable.
-        """
         self._queries = to_grid(queries, per_row=per_row)
         self._gallery = to_grid(gallery, per_row=False)
         self._queries32, self._gallery32 = self._queries.astype(np.float32), self._gallery.astype(np.float32)

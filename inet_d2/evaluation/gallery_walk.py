@@ -68,19 +68,18 @@ class Candidates:
 
 
 class GalleryWalker:
-    """Lays out the galleries of one protocol over one set of detections."""
+    """Lays out the galleries of one protocol over one set of detections.
+
+    Args:
+        protocol: whose entries and images are walked.
+        detections: of ``protocol.image_names``, in that order, cut at the score threshold.
+        rules: one of ``RULES``.
+
+    Raises:
+        ValueError: unknown rules.
+    """
 
     def __init__(self, protocol: SearchProtocol, detections: BoxesByImage, *, rules: str = "reference") -> None:
-        """Prepare the walk.
-
-        Args:
-            protocol: whose entries and images are walked.
-            detections: of ``protocol.image_names``, in that order, cut at the score threshold.
-            rules: one of ``RULES``.
-
-        Raises:
-            ValueError: unknown rules.
-        """
         if rules not in RULES:
             raise ValueError(f"rules: expected one of {RULES}, found {rules!r}")
         self._protocol = protocol

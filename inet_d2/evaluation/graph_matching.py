@@ -38,6 +38,14 @@ class GraphMatching:
     In each image that owns one of the most similar detections, the query's people and the image's detections
     are assigned to each other with the largest total similarity; the detection assigned to the query then
     gets the largest single similarity of that assignment.
+
+    Args:
+        context: people of the query images, in the order of the predictions' queries.
+        query_embeddings: (Q, D) float32, in the order of the protocol; they set the scale of similarities.
+        query_rows: (Q,) int64, for each query of the protocol its row in the predictions.
+        gallery: detections of the test images in the protocol's order, cut at the score threshold.
+        gallery_embeddings: (N, D) float32.
+        size: how far to look.
     """
 
     def __init__(
@@ -49,16 +57,6 @@ class GraphMatching:
         gallery_embeddings: np.ndarray,
         size: GraphMatchingSize = CUHK_SYSU_SIZE,
     ) -> None:
-        """Choose each query's people: its own box, then the highest scores.
-
-        Args:
-            context: people of the query images, in the order of the predictions' queries.
-            query_embeddings: (Q, D) float32, in the order of the protocol; they set the scale of similarities.
-            query_rows: (Q,) int64, for each query of the protocol its row in the predictions.
-            gallery: detections of the test images in the protocol's order, cut at the score threshold.
-            gallery_embeddings: (N, D) float32.
-            size: how far to look.
-        """
         self._size = size
         self._gallery, self._starts = gallery, gallery.starts
         self._owners = np.repeat(np.arange(len(gallery.counts)), gallery.counts)

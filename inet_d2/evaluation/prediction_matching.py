@@ -31,15 +31,13 @@ def order_gallery(
     if np.any(rows < 0):
         missing = np.asarray(image_names)[rows < 0]
         raise ValueError(
-            f"gallery_names: expected all {len(image_names)} images of the data set, found {len(missing)} "
-            f"missing, "
+            f"gallery_names: expected all {len(image_names)} images of the data set, found {len(missing)} missing, "
             f"first {missing[0]}; use predictions of this test split"
         )
     if len(rows) != len(predictions.gallery_names):
         other = predictions.gallery_names[rows_of(predictions.gallery_names, image_names) < 0]
         raise ValueError(
-            f"gallery_names: expected the {len(image_names)} images of the data set, found {len(other)} "
-            f"others, "
+            f"gallery_names: expected the {len(image_names)} images of the data set, found {len(other)} others, "
             f"first {other[0]}; use predictions of this test split"
         )
     counts = predictions.gallery_counts
@@ -100,7 +98,6 @@ def _check_queries(
         one, two = rows[differ[0]], rows[differ[0] + 1]
         raise ValueError(
             f"query_names, query_boxes: expected one row per query, found rows {one} and {two} for "
-            f"{predictions.query_names[one]} {predictions.query_boxes[one].tolist()} with different "
-            f"embeddings; "
+            f"{predictions.query_names[one]} {predictions.query_boxes[one].tolist()} with different embeddings; "
             "remove one"
         )

@@ -93,8 +93,7 @@ def load_scoring_data(
             and np.array_equal(first.query_boxes, protocol.query_boxes)
         ):
             raise ValueError(
-                f"{dataset_name}: expected the same queries in {first.name} and {protocol.name}, found "
-                f"others; "
+                f"{dataset_name}: expected the same queries in {first.name} and {protocol.name}, found others; "
                 "score them one by one, or use protocol files of one release"
             )
     truths, labelled = boxes_by_image(load_annotations(dataset_name), first.image_names)
@@ -159,8 +158,7 @@ def score_predictions(
         if len(context.context_counts) != len(predictions.query_names):
             raise ValueError(
                 f"context_counts: expected one per query of the predictions, {len(predictions.query_names)}, "
-                f"found "
-                f"{len(context.context_counts)}; use the context of the same evaluation"
+                f"found {len(context.context_counts)}; use the context of the same evaluation"
             )
         size = PRW_SIZE if protocol.gallery == EVERY else CUHK_SYSU_SIZE
         matching = GraphMatching(context, inputs[0], rows, gallery, embeddings, size)

@@ -23,6 +23,21 @@ class PersonSearchEvaluator(DatasetEvaluator):
     The model's output for each image holds ``instances`` with ``pred_boxes``, ``scores`` and
     ``pred_embeddings``, and ``query_embeddings`` where the input had ``query_boxes`` (see
     ``SearchProtocol.queries_by_image``).
+
+    Args:
+        dataset_name: a registered test split.
+        gallery_sizes: published sizes or 0 for the full gallery; the first one gets the plain result
+            names.
+        score_thresh: detections below it are neither searched nor counted, in [0, 1].
+        rules: ``reference`` or ``seqnet``.
+        ap: ``step`` or ``trapezoid``.
+        cross_camera: leave the query's camera out of its gallery (PRW).
+        output_dir: gets ``predictions.npz`` and ``context.npz``; None saves nothing.
+        distributed: gather the outputs of all processes; False scores this process's alone.
+
+    Raises:
+        FileNotFoundError: an annotation file is missing.
+        ValueError: an argument does not fit the data set.
     """
 
     @configurable
@@ -38,23 +53,6 @@ class PersonSearchEvaluator(DatasetEvaluator):
         output_dir: str | None = None,
         distributed: bool = True,
     ) -> None:
-        """Read the annotations and protocols; no frame is opened.
-
-        Args:
-            dataset_name: a registered test split.
-            gallery_sizes: published sizes or 0 for the full gallery; the first one gets the plain result
-                names.
-            score_thresh: detections below it are neither searched nor counted, in [0, 1].
-            rules: ``reference`` or ``seqnet``.
-            ap: ``step`` or ``trapezoid``.
-            cross_camera: leave the query's camera out of its gallery (PRW).
-            output_dir: gets ``predictions.npz`` and ``context.npz``; None saves nothing.
-            distributed: gather the outputs of all processes; False scores this process's alone.
-
-        Raises:
-            FileNotFoundError: an annotation file is missing.
-            ValueError: an argument does not fit the data set.
-        """
         self._options = {"score_thresh": score_thresh, "rules": rules, "ap": ap}
         self._output_dir = Path(output_dir) if output_dir else None
         self._distributed = distributed
@@ -215,8 +213,7 @@ _FIELDS = ("pred_boxes", "scores", "pred_embeddings")
 def _instance_field(name: str, output: Mapping[str, Any], field: str) -> np.ndarray:
     if "instances" not in output or not output["instances"].has(field):
         raise ValueError(
-            f"output of {name}: expected instances with {', '.join(_FIELDS)}, found no {field}; evaluate a "
-            f"model that "
+            f"output of {name}: expected instances with {', '.join(_FIELDS)}, found no {field}; evaluate a model that "
             "embeds its detections, such as INet"
         )
     value = output["instances"].get(field)
