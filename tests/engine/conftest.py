@@ -3,8 +3,8 @@
 import pytest
 
 from inet_d2.engine import load_config
+from places import config_path
 
-CONFIGS = "configs/quick_schedules"
 # The three training loaders, each with a model that it feeds.
 KINDS = {
     "pairs": ("inet", []),
@@ -25,6 +25,6 @@ def run_cfg(tiny_datasets, tmp_path):
     def make(kind="pairs", *options):
         stage, own = KINDS[kind]
         words = ["MODEL.WEIGHTS", "", "DATASETS.TEST", "()", "OUTPUT_DIR", tmp_path / "run", *own, *options]
-        return load_config(f"{CONFIGS}/{stage}_instant_test.yaml", [str(word) for word in words])
+        return load_config(config_path(f"quick_schedules/{stage}_instant_test.yaml"), [str(word) for word in words])
 
     return make

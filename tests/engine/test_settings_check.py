@@ -1,6 +1,7 @@
 import pytest
 
 from inet_d2.engine import check_settings, load_config
+from places import config_path
 
 
 @pytest.mark.parametrize(
@@ -16,8 +17,8 @@ from inet_d2.engine import check_settings, load_config
 )
 def test_settings_out_of_their_range_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
-        check_settings(load_config("configs/quick_schedules/inet_instant_test.yaml", options))
+        check_settings(load_config(config_path("quick_schedules/inet_instant_test.yaml"), options))
 
 
 def test_sound_settings_pass():
-    check_settings(load_config("configs/CUHK-SYSU/inet_vgg16.yaml"))
+    check_settings(load_config(config_path("CUHK-SYSU/inet_vgg16.yaml")))

@@ -167,7 +167,7 @@ def test_a_loader_of_the_users_own_may_give_pairs(cfg, own_loader):
 
 
 def test_the_first_stage_asks_for_crops(own_loader):
-    cfg = load_config("configs/quick_schedules/crops_instant_test.yaml")
+    cfg = load_config(config_path("quick_schedules/crops_instant_test.yaml"))
     assert INetTrainer.build_model(cfg).trains_on == "crops"
     cfg.DATALOADER.TRAIN_LOADER = own_loader("crops")
     INetTrainer.build_model(cfg)

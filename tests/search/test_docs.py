@@ -4,7 +4,9 @@ import re
 import shutil
 from pathlib import Path
 
-DOCUMENT = Path(__file__).parents[2] / "docs/search.md"
+from places import ROOT
+
+DOCUMENT = ROOT / "docs/search.md"
 
 
 def test_the_example_runs(photos, colour_model, make, tmp_path, monkeypatch, capsys):
