@@ -14,10 +14,10 @@ class CfgNode(_CfgNode):
     """fvcore's CfgNode (yacs with `_BASE_`) that also reads the key VERSION of a file."""
 
     def merge_from_file(self, cfg_filename: str, allow_unsafe: bool = True) -> None:
-        assert PathManager.isfile(cfg_filename), f"Config file '{cfg_filename}' does not exist!"
+        assert PathManager.isfile(cfg_filename), f"{cfg_filename}: expected a configuration file, found none"
         loaded = type(self)(self.load_yaml_with_base(cfg_filename, allow_unsafe=allow_unsafe))
         version = loaded.get("VERSION", self.VERSION)
-        assert version <= self.VERSION, f"Cannot merge a v{version} config into a v{self.VERSION} config."
+        assert version <= self.VERSION, f"{cfg_filename}: expected VERSION {self.VERSION} at most, found {version}"
         if version < self.VERSION:
             unsupported(f"Upgrading the v{version} config '{cfg_filename}'")
         self.merge_from_other_cfg(loaded)
@@ -55,7 +55,7 @@ def configurable(init_func: Callable) -> Callable:
         from_config = getattr(type(self), "from_config", None)
         if not inspect.ismethod(from_config):
             error = AttributeError if from_config is None else TypeError
-            raise error(f"{type(self)} with @configurable must have a 'from_config' classmethod.")
+            raise error(f"{type(self).__name__}: @configurable needs a classmethod from_config(cls, cfg, ...)")
         if any(isinstance(value, _CfgNode) for value in (*args[:1], kwargs.get("cfg"))):
             args, kwargs = (), _arguments(from_config, args, kwargs)
         return init_func(self, *args, **kwargs)

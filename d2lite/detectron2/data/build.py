@@ -29,7 +29,9 @@ def build_detection_train_loader(dataset, *, mapper, sampler=None, total_batch_s
     """
     dataset, processes = _mapped(dataset, mapper), comm.get_world_size()
     if total_batch_size <= 0 or total_batch_size % processes:
-        raise AssertionError(f"Total batch size ({total_batch_size}) must be divisible by #gpus ({processes}).")
+        raise AssertionError(
+            f"total_batch_size: expected a multiple of {processes} processes, found {total_batch_size}"
+        )
     batch_size = total_batch_size // processes
     dataset = ToIterableDataset(dataset, sampler or TrainingSampler(len(dataset)), shard_chunk_size=batch_size)
     options = {"num_workers": num_workers, "worker_init_fn": worker_init_reset_seed}

@@ -16,12 +16,12 @@ class _DatasetCatalog(_Catalog):
     """Functions that return the records (list[dict]) of a data set, by its name; `get` calls them."""
 
     def register(self, name: str, func: Callable[[], list[dict]]) -> None:
-        assert name not in self, f"Dataset '{name}' is already registered!"
+        assert name not in self, f"DatasetCatalog: a data set named '{name}' exists already"
         self[name] = func
 
     def get(self, name: str) -> list[dict]:
         if name not in self:
-            raise KeyError(f"Dataset '{name}' is not registered! Available datasets are: {', '.join(self)}")
+            raise KeyError(f"DatasetCatalog: expected one of {', '.join(self)}; found '{name}'")
         return self[name]()
 
 

@@ -27,7 +27,7 @@ def check_image_size(dataset_dict: dict, image: np.ndarray) -> None:
     found = (image.shape[1], image.shape[0])
     if None not in expected and expected != found:
         name = dataset_dict.get("file_name", "")
-        raise SizeMismatchError(f"Mismatched image shape for {name}, got {found}, expect {expected} (w, h).")
+        raise SizeMismatchError(f"{name}: expected {expected} (width, height), found {found}")
     dataset_dict.setdefault("width", found[0])
     dataset_dict.setdefault("height", found[1])
 

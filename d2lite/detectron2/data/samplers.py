@@ -12,7 +12,7 @@ class TrainingSampler(Sampler):
 
     def __init__(self, size: int, shuffle: bool = True, seed: int | None = None) -> None:
         if size <= 0:
-            raise ValueError(f"TrainingSampler(size=) expects a positive int. Got {size}.")
+            raise ValueError(f"TrainingSampler: expected a size above 0, found {size}")
         self._size, self._shuffle = size, shuffle
         self._seed = int(comm.shared_random_seed() if seed is None else seed)
 

@@ -34,17 +34,25 @@ def create_ddp_model(model, **kwargs):
     return DistributedDataParallel(model, **kwargs)
 
 
+_FLAGS = (  # flag, default (False: a switch), meaning
+    ("--config-file", "", "yaml file with the keys that differ from the defaults"),
+    ("--resume", False, "go on from the last checkpoint in OUTPUT_DIR"),
+    ("--eval-only", False, "evaluate MODEL.WEIGHTS and stop"),
+    ("--num-gpus", 1, "processes on this machine, each with a GPU of its own"),
+    ("--num-machines", 1, "machines that share the job"),
+    ("--machine-rank", 0, "which of them this is, counted from 0"),
+    ("--dist-url", "auto", "tcp://HOST:PORT where the processes meet; auto: a free port of this machine"),
+)
+
+
 def default_argument_parser(epilog: str | None = None) -> argparse.ArgumentParser:
+    """The arguments of a training program; `epilog` is printed below their list."""
     parser = argparse.ArgumentParser(epilog=epilog, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--config-file", default="", metavar="FILE", help="path to config file")
-    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint in OUTPUT_DIR")
-    parser.add_argument("--eval-only", action="store_true", help="perform evaluation only")
-    parser.add_argument("--num-gpus", type=int, default=1, help="number of gpus *per machine*")
-    parser.add_argument("--num-machines", type=int, default=1, help="total number of machines")
-    parser.add_argument("--machine-rank", type=int, default=0, help="the rank of this machine")
-    port = 2**15 + 2**14 + hash(getattr(os, "getuid", lambda: 1)()) % 2**14
-    parser.add_argument("--dist-url", default=f"tcp://127.0.0.1:{port}", help="where the processes meet")
-    parser.add_argument("opts", nargs=argparse.REMAINDER, help="config keys and values, 'KEY VALUE ...'")
+    for flag, default, meaning in _FLAGS:
+        is_switch = default is False
+        kind = {"action": "store_true"} if is_switch else {"default": default, "type": type(default)}
+        parser.add_argument(flag, help=meaning, **kind)
+    parser.add_argument("opts", nargs=argparse.REMAINDER, help="KEY VALUE ..., which win over the configuration file")
     return parser
 
 
@@ -55,12 +63,11 @@ def default_setup(cfg, args) -> None:
         PathManager.mkdirs(cfg.OUTPUT_DIR)
     setup_logger(cfg.OUTPUT_DIR, distributed_rank=rank, name="fvcore")
     logger = setup_logger(cfg.OUTPUT_DIR, distributed_rank=rank)
-    logger.info("Rank of current process: %d. World size: %d", rank, comm.get_world_size())
-    logger.info("Environment info:\n%s", collect_env_info())
-    logger.info("Command line arguments: %s", args)
+    logger.info("Process %d of %d. Versions:\n%s", rank, comm.get_world_size(), collect_env_info())
+    logger.info("Arguments: %s", args)
     if save:
         path = os.path.join(cfg.OUTPUT_DIR, "config.yaml")
-        logger.info("Running with full config, saved to %s:\n%s", path, cfg.dump())
+        logger.info("Configuration with all keys (in %s):\n%s", path, cfg.dump())
         with PathManager.open(path, "w") as f:
             f.write(cfg.dump())
     seed_all_rng(None if cfg.SEED < 0 else cfg.SEED + rank)
@@ -73,11 +80,10 @@ def default_setup(cfg, args) -> None:
 def default_writers(output_dir: str, max_iter: int | None = None) -> list:
     """The writers of the log line, of metrics.json and, where it is installed, of tensorboard files."""
     PathManager.mkdirs(output_dir)
-    writers = [CommonMetricPrinter(max_iter), JSONWriter(os.path.join(output_dir, "metrics.json"))]
-    if importlib.util.find_spec("tensorboard"):
-        return [*writers, TensorboardXWriter(output_dir)]
-    logging.getLogger(__name__).warning("tensorboard is not installed: no event files are written.")
-    return writers
+    event_files = [TensorboardXWriter(output_dir)] if importlib.util.find_spec("tensorboard") else []
+    if not event_files:
+        logging.getLogger(__name__).warning("tensorboard is not installed: no event files are written.")
+    return [CommonMetricPrinter(max_iter), JSONWriter(os.path.join(output_dir, "metrics.json")), *event_files]
 
 
 class DefaultTrainer(TrainerBase):
@@ -92,22 +98,27 @@ class DefaultTrainer(TrainerBase):
 
     def __init__(self, cfg) -> None:
         super().__init__()
-        model = self.build_model(cfg)
-        logging.getLogger(__name__).info("Model:\n%s", model)
-        optimizer = self.build_optimizer(cfg, model)
-        data_loader = self.build_train_loader(cfg)
-        model = create_ddp_model(model, broadcast_buffers=False)
-        self._trainer = SimpleTrainer(model, data_loader, optimizer)
-        self.scheduler = self.build_lr_scheduler(cfg, optimizer)
-        self.checkpointer = DetectionCheckpointer(model, cfg.OUTPUT_DIR, trainer=weakref.proxy(self))
-        self.start_iter, self.max_iter, self.cfg = 0, cfg.SOLVER.MAX_ITER, cfg
+        self.cfg, self.max_iter = cfg, cfg.SOLVER.MAX_ITER
+        self._trainer = self._build_step_runner(cfg)
+        self.scheduler = self.build_lr_scheduler(cfg, self.optimizer)
+        itself = weakref.proxy(self)
+        self.checkpointer = DetectionCheckpointer(self.model, cfg.OUTPUT_DIR, trainer=itself)
         self.register_hooks(self.build_hooks())
+
+    @classmethod
+    def _build_step_runner(cls, cfg) -> SimpleTrainer:
+        """What a step needs. The model comes first: its weights are the first random numbers after the seed."""
+        plain = cls.build_model(cfg)
+        logging.getLogger(__name__).info("The model, as built:\n%s", plain)
+        optimizer = cls.build_optimizer(cfg, plain)
+        loader = cls.build_train_loader(cfg)
+        return SimpleTrainer(create_ddp_model(plain, broadcast_buffers=False), loader, optimizer)
 
     def resume_or_load(self, resume: bool = True) -> None:
         """Load MODEL.WEIGHTS, or with `resume` all of the last checkpoint and go on after its iteration."""
-        self.checkpointer.resume_or_load(self.cfg.MODEL.WEIGHTS, resume=resume)
-        if resume and self.checkpointer.has_checkpoint():
-            self.start_iter = self.iter + 1
+        goes_on = resume and self.checkpointer.has_checkpoint()
+        self.checkpointer.resume_or_load(self.cfg.MODEL.WEIGHTS, resume=goes_on)
+        self.start_iter = self.iter + 1 if goes_on else 0
 
     def _evaluate(self) -> dict:
         self._results = self.test(self.cfg, self.model)
@@ -126,10 +137,10 @@ class DefaultTrainer(TrainerBase):
     def train(self) -> dict | None:
         """Train; returns the results of the last evaluation if they had to pass TEST.EXPECTED_RESULTS."""
         super().train(self.start_iter, self.max_iter)
-        if not len(self.cfg.TEST.EXPECTED_RESULTS) or not comm.is_main_process():
-            return None
-        verify_results(self.cfg, self._results)
-        return self._results
+        if comm.is_main_process() and self.cfg.TEST.EXPECTED_RESULTS:
+            verify_results(self.cfg, self._results)
+            return self._results
+        return None
 
     def run_step(self) -> None:
         self._trainer.iter = self.iter
@@ -157,6 +168,6 @@ class DefaultTrainer(TrainerBase):
             evaluator = evaluators[index] if evaluators else cls.build_evaluator(cfg, name)
             results[name] = inference_on_dataset(model, cls.build_test_loader(cfg, name), evaluator)
             if comm.is_main_process():
-                logging.getLogger(__name__).info("Evaluation results for %s in csv format:", name)
+                logging.getLogger(__name__).info("%s, to paste into a table:", name)
                 print_csv_format(results[name])
         return next(iter(results.values())) if len(results) == 1 else results

@@ -26,15 +26,18 @@ class PeriodicWriter(HookBase):
         self._writers, self._period = writers, period
 
     def after_step(self) -> None:
-        done = self.trainer.iter + 1
-        if done % self._period == 0 or done == self.trainer.max_iter:
-            for writer in self._writers:
-                writer.write()
+        done, last = self.trainer.iter + 1, self.trainer.max_iter
+        if done == last or done % self._period == 0:
+            self._write()
 
     def after_train(self) -> None:
+        self._write()
+        for writer in self._writers:
+            writer.close()
+
+    def _write(self) -> None:
         for writer in self._writers:
             writer.write()
-            writer.close()
 
 
 class PeriodicCheckpointer(_PeriodicCheckpointer, HookBase):

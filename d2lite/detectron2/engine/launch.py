@@ -17,6 +17,8 @@ def launch(
         main_func(*args)
         return
     if dist_url == "auto":
+        if num_machines > 1:
+            raise ValueError("--dist-url: expected tcp://HOST:PORT for several machines, found auto")
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             dist_url = f"tcp://127.0.0.1:{probe.getsockname()[1]}"

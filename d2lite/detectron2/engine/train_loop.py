@@ -2,6 +2,7 @@ import logging
 import math
 import time
 import weakref
+from contextlib import ExitStack
 
 import torch
 
@@ -9,6 +10,12 @@ from ..utils import comm
 from ..utils.events import EventStorage, get_event_storage
 
 logger = logging.getLogger(__name__)
+
+
+def _log_failure(kind: type[BaseException] | None, error: BaseException | None, trace) -> None:
+    """Write the traceback of an error that leaves the training into the log; an interruption needs none."""
+    if isinstance(error, Exception):
+        logger.error("Training stopped by an error.", exc_info=(kind, error, trace))
 
 
 class HookBase:
@@ -40,22 +47,21 @@ class TrainerBase:
 
     def train(self, start_iter: int, max_iter: int) -> None:
         """Run iterations `start_iter` to `max_iter - 1`; `after_train` runs also after an exception."""
-        logger.info("Starting training from iteration %d", start_iter)
-        self.iter = self.start_iter = start_iter
-        self.max_iter = max_iter
-        with EventStorage(start_iter) as self.storage:
-            try:
-                self._call_hooks("before_train")
-                for self.iter in range(start_iter, max_iter):
-                    self._call_hooks("before_step")
-                    self.run_step()
-                    self._call_hooks("after_step")
-                self.iter += 1  # == max_iter tells after_train that training came to its end
-            except Exception:
-                logger.exception("Exception during training:")
-                raise
-            finally:
-                self._call_hooks("after_train")
+        logger.info("Training, iterations %d to %d.", start_iter, max_iter - 1)
+        self.start_iter, self.max_iter, self.iter = start_iter, max_iter, start_iter
+        with EventStorage(start_iter) as self.storage, ExitStack() as at_the_end:
+            at_the_end.callback(self._call_hooks, "after_train")
+            at_the_end.push(_log_failure)  # comes before after_train
+            self._call_hooks("before_train")
+            self._run_iterations()
+
+    def _run_iterations(self) -> None:
+        for iteration in range(self.start_iter, self.max_iter):
+            self.iter = iteration
+            self._call_hooks("before_step")
+            self.run_step()
+            self._call_hooks("after_step")
+        self.iter += 1  # == max_iter tells after_train that training came to its end
 
     def _call_hooks(self, name: str) -> None:
         self.storage.iter = self.iter
@@ -69,11 +75,11 @@ class TrainerBase:
     def load_state_dict(self, state_dict: dict) -> None:
         self.iter = state_dict["iteration"]
         hooks = {type(hook).__qualname__: hook for hook in reversed(self._hooks)}
-        for name, state in state_dict.get("hooks", {}).items():
-            if name in hooks:
-                hooks[name].load_state_dict(state)
-            else:
-                logger.warning("Cannot find the hook '%s', its state_dict is ignored.", name)
+        saved = state_dict.get("hooks", {})
+        for name in saved.keys() & hooks.keys():
+            hooks[name].load_state_dict(saved[name])
+        if unknown := sorted(saved.keys() - hooks.keys()):
+            logger.warning("Left out of the checkpoint: the state of %s, for which there is no hook.", unknown)
 
 
 class SimpleTrainer(TrainerBase):
@@ -86,7 +92,7 @@ class SimpleTrainer(TrainerBase):
         self._data_iter = None
 
     def run_step(self) -> None:
-        assert self.model.training, "[SimpleTrainer] model was changed to eval mode!"
+        assert self.model.training, "SimpleTrainer: expected a model in training mode; call model.train()"
         start = time.perf_counter()
         if self._data_iter is None:
             self._data_iter = iter(self.data_loader)
@@ -109,8 +115,7 @@ class SimpleTrainer(TrainerBase):
         means = {name: sum(metrics[name] for metrics in ranks) / len(ranks) for name in losses}
         total = sum(means.values())
         if not math.isfinite(total):
-            message = f"Loss became infinite or NaN at iteration={storage.iter}!\nloss_dict = {means}"
-            raise FloatingPointError(message)
+            raise FloatingPointError(f"iteration {storage.iter}: expected finite losses, found {means}")
         storage.put_scalar("total_loss", total)
         if len(means) > 1:
             storage.put_scalars(**means)

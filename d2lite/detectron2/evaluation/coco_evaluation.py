@@ -68,7 +68,7 @@ class COCOEvaluator(DatasetEvaluator):
         with PathManager.open(os.path.join(self._output_dir, "coco_instances_results.json"), "w") as f:
             json.dump(results, f)
         scores = self._average_precisions(results)
-        logger.info("Evaluation results for bbox:\n%s", create_small_table(scores))
+        logger.info("Box AP:\n%s", create_small_table(scores))
         return {"bbox": scores}
 
     def _average_precisions(self, results: list[dict]) -> dict[str, float]:

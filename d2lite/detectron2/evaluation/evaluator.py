@@ -39,7 +39,7 @@ class DatasetEvaluators(DatasetEvaluator):
         results = {}
         for result in [evaluator.evaluate() for evaluator in self._evaluators]:
             for task, metrics in (result or {}).items() if is_main_process() else ():
-                assert task not in results, f"Different evaluators produce results with the same key {task}"
+                assert task not in results, f"two evaluators have figures for the task {task}"
                 results[task] = metrics
         return results
 
@@ -48,7 +48,7 @@ class DatasetEvaluators(DatasetEvaluator):
 def inference_on_dataset(model: Callable, data_loader, evaluator: DatasetEvaluator | list | None) -> dict:
     """Run the model over a loader with a length, in evaluation mode without gradients; returns the results."""
     logger, total = logging.getLogger(__name__), len(data_loader)
-    logger.info("Start inference on %d batches", total)
+    logger.info("Inference: %d batches", total)
     evaluator = DatasetEvaluators(evaluator or []) if isinstance(evaluator, list | None) else evaluator
     evaluator.reset()
     was_training = isinstance(model, torch.nn.Module) and model.training
@@ -61,8 +61,8 @@ def inference_on_dataset(model: Callable, data_loader, evaluator: DatasetEvaluat
         if now - said >= 5:
             said, rate = now, (now - start) / done
             eta = timedelta(seconds=int(rate * (total - done)))
-            logger.info("Inference done %d/%d. Total: %.4f s/iter. ETA=%s", done, total, rate, eta)
-    logger.info("Total inference time: %.1f s", time.perf_counter() - start)
+            logger.info("Inference: batch %d of %d, %.4f s each, %s left", done, total, rate, eta)
+    logger.info("Inference: %.1f s in all", time.perf_counter() - start)
     if was_training:
         model.train()
     return evaluator.evaluate() or {}

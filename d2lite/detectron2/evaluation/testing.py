@@ -21,8 +21,7 @@ def verify_results(cfg, results: dict) -> bool:
     for task, metric, expected, tolerance in cfg.TEST.EXPECTED_RESULTS:
         actual = results.get(task, {}).get(metric, float("nan"))
         if not abs(actual - expected) <= tolerance:  # also nan and inf
-            logger.error("Result verification failed: expected %s", cfg.TEST.EXPECTED_RESULTS)
-            logger.error("Actual results: %s", results)
+            logger.error("TEST.EXPECTED_RESULTS: expected %s, found %s", cfg.TEST.EXPECTED_RESULTS, results)
             sys.exit(1)
     return True
 

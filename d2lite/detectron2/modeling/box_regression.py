@@ -26,7 +26,7 @@ class Box2BoxTransform:
     def get_deltas(self, src_boxes: Tensor, target_boxes: Tensor) -> Tensor:
         """Deltas (N, 4) that take `src_boxes` (N, 4) to `target_boxes` (N, 4)."""
         src_centers, src_sizes = _centers_and_sizes(src_boxes)
-        assert (src_sizes[:, 0] > 0).all(), "Input boxes to Box2BoxTransform are not valid!"
+        assert (src_sizes[:, 0] > 0).all(), "Box2BoxTransform: expected source boxes wider than 0"
         centers, sizes = _centers_and_sizes(target_boxes)
         weights = src_boxes.new_tensor(self.weights)
         shift = weights[:2] * (centers - src_centers) / src_sizes

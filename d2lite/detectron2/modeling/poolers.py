@@ -46,8 +46,8 @@ class ROIPooler(nn.Module):
 
     def forward(self, x: list[Tensor], box_lists: list[Boxes]) -> Tensor:
         """Maps (N, C, H, W) per level, N lists of boxes -> (R, C, *output_size) in the order of the boxes."""
-        assert len(x) == len(self.level_poolers), f"{len(x)} maps for {len(self.level_poolers)} levels!"
-        assert len(box_lists) == len(x[0]), f"{len(box_lists)} lists of boxes for {len(x[0])} images!"
+        assert len(x) == len(self.level_poolers), f"ROIPooler: expected {len(self.level_poolers)} maps, found {len(x)}"
+        assert len(box_lists) == len(x[0]), f"ROIPooler: expected boxes of {len(x[0])} images, found {len(box_lists)}"
         boxes = convert_boxes_to_pooler_format(box_lists)
         if len(x) == 1:
             return self.level_poolers[0](x[0], boxes)

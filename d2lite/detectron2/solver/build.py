@@ -41,7 +41,7 @@ def get_default_optimizer_params(
     `*_norm` is for normalisation layers; what is given for parameters called "bias" wins over both.
     """
     if base_lr is None and (lr_factor_func is not None or bias_lr_factor not in (None, 1.0)):
-        raise ValueError("bias_lr_factor and lr_factor_func require base_lr")
+        raise ValueError("base_lr: expected a number, which bias_lr_factor and lr_factor_func multiply, found None")
     bias = {} if bias_lr_factor in (None, 1.0) else {"lr": base_lr * bias_lr_factor}
     bias |= {} if weight_decay_bias is None else {"weight_decay": weight_decay_bias}
     merged, seen = {}, set()
@@ -80,7 +80,7 @@ class _Warmup(ParamScheduler):
 
     def __init__(self, scheduler: ParamScheduler, solver) -> None:
         if solver.WARMUP_METHOD not in ("linear", "constant"):
-            raise ValueError(f"Unknown warmup method: {solver.WARMUP_METHOD}")
+            raise ValueError(f"SOLVER.WARMUP_METHOD: expected linear or constant, found {solver.WARMUP_METHOD}")
         self._scheduler, self._rescale = scheduler, solver.RESCALE_INTERVAL
         self._length = min(solver.WARMUP_ITERS / solver.MAX_ITER, 1.0)
         self._start = self._end = solver.WARMUP_FACTOR * scheduler(0.0)

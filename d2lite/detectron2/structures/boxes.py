@@ -28,7 +28,7 @@ class BoxMode(IntEnum):
         if {from_mode, to_mode} != {BoxMode.XYXY_ABS, BoxMode.XYWH_ABS}:
             unsupported(f"BoxMode.convert from {from_mode!r} to {to_mode!r}")
         single = isinstance(box, list | tuple)
-        assert not single or len(box) == 4, f"BoxMode.convert: a box has 4 numbers, got {len(box)}"
+        assert not single or len(box) == 4, f"BoxMode.convert: expected 4 numbers, found {len(box)}"
         out = torch.tensor(box)[None] if single else torch.as_tensor(box).clone()
         out[:, 2:] += out[:, :2] if to_mode == BoxMode.XYXY_ABS else -out[:, :2]
         if single:
@@ -42,7 +42,7 @@ class Boxes:
     def __init__(self, tensor: Any) -> None:
         tensor = torch.as_tensor(tensor, dtype=torch.float32)
         self.tensor = tensor.reshape(-1, 4) if tensor.numel() == 0 else tensor
-        assert self.tensor.shape[1:] == (4,), f"Boxes: expected Nx4, got {tuple(tensor.shape)}"
+        assert self.tensor.shape[1:] == (4,), f"Boxes: expected Nx4, found {tuple(tensor.shape)}"
 
     @property
     def device(self) -> torch.device:
@@ -63,7 +63,7 @@ class Boxes:
 
     def clip(self, box_size: tuple[int, int]) -> None:
         """Clip to an image of (height, width); `.tensor` becomes a new tensor."""
-        assert torch.isfinite(self.tensor).all(), "Box tensor contains infinite or NaN!"
+        assert torch.isfinite(self.tensor).all(), "Boxes.clip: expected finite numbers, found Inf or NaN"
         limit = self.tensor.new_tensor((box_size[1], box_size[0])).repeat(2)
         self.tensor = self.tensor.clamp(min=0).minimum(limit)
 

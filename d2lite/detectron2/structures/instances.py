@@ -24,13 +24,13 @@ class Instances:
 
     def __getattr__(self, name: str) -> Any:
         if name == "_fields" or name not in self._fields:
-            raise AttributeError(f"Cannot find field '{name}' in the given Instances!")
+            raise AttributeError(f"Instances: there is no '{name}' among its fields")
         return self._fields[name]
 
     def set(self, name: str, value: Any) -> None:
         count = len(value)
         if self._fields:
-            assert count == len(self), f"Adding a field of length {count} to a Instances of length {len(self)}"
+            assert count == len(self), f"Instances.{name}: expected {len(self)} rows, found {count}"
         self._fields[name] = value
 
     def has(self, name: str) -> bool:
@@ -55,17 +55,17 @@ class Instances:
     def __getitem__(self, item: Any) -> "Instances":
         if type(item) is int:
             if not -len(self) <= item < len(self):
-                raise IndexError("Instances index out of range!")
+                raise IndexError(f"Instances: row {item} of {len(self)}")
             item = slice(item, None, len(self))
         return self._map(lambda value: value[item])
 
     def __len__(self) -> int:
         for value in self._fields.values():
             return len(value)
-        raise NotImplementedError("Empty Instances does not support __len__!")
+        raise NotImplementedError("Instances without fields have no length")
 
     def __iter__(self) -> Any:
-        raise NotImplementedError("`Instances` object is not iterable!")
+        raise NotImplementedError("Instances cannot be walked through; index them, or walk through one of their fields")
 
     def __repr__(self) -> str:
         return f"Instances(image_size={self._image_size}, fields={self._fields})"

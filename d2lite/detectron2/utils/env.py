@@ -1,6 +1,7 @@
 import logging
 import os
 import random
+import secrets
 
 import numpy as np
 import torch
@@ -9,9 +10,9 @@ import torch
 def seed_all_rng(seed: int | None = None) -> None:
     """Seed random, numpy and torch (all devices); None draws a seed from the system."""
     if seed is None:
-        seed = int.from_bytes(os.urandom(3), "big")
-        logging.getLogger(__name__).info("Using a generated random seed %d", seed)
-    np.random.seed(seed)  # noqa: NPY002
+        seed = secrets.randbelow(2**24)
+        logging.getLogger(__name__).info("No SEED is set; %d was drawn.", seed)
+    os.environ["PYTHONHASHSEED"] = f"{seed}"  # for processes that start later
+    for generator in (random, np.random):
+        generator.seed(seed)
     torch.manual_seed(seed)
-    random.seed(seed)
-    os.environ["PYTHONHASHSEED"] = str(seed)

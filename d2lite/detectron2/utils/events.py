@@ -17,7 +17,7 @@ _STACK: list["EventStorage"] = []
 
 def get_event_storage() -> "EventStorage":
     """The innermost EventStorage whose `with` block is running."""
-    assert _STACK, "get_event_storage() has to be called inside a 'with EventStorage(...)' context!"
+    assert _STACK, "there is no EventStorage: open one with `with EventStorage():`"
     return _STACK[-1]
 
 
@@ -32,7 +32,7 @@ class EventStorage:
         """Record `value` for iteration `cur_iter` (now); hint False asks writers not to smooth it."""
         name = self._prefix + name
         known = self._hints.setdefault(name, smoothing_hint)
-        assert known == smoothing_hint, f"Scalar {name} was put with a different smoothing_hint!"
+        assert known == smoothing_hint, f"scalar {name}: smoothing_hint was {known} before, is {smoothing_hint} now"
         self._latest[name] = (float(value), self.iter if cur_iter is None else cur_iter)
         self._history[name].update(*self._latest[name])
 

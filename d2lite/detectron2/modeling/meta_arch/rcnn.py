@@ -44,20 +44,24 @@ class GeneralizedRCNN(nn.Module):
     @configurable
     def __init__(self, *, backbone, proposal_generator, roi_heads, pixel_mean, pixel_std, input_format=None) -> None:
         super().__init__()
-        self.backbone, self.proposal_generator, self.roi_heads = backbone, proposal_generator, roi_heads
+        if len(pixel_mean) != len(pixel_std):
+            counts = f"{len(pixel_mean)} and {len(pixel_std)}"
+            raise ValueError(f"MODEL.PIXEL_MEAN, PIXEL_STD: expected a number each per channel, found {counts}")
         self.input_format = input_format
-        self.register_buffer("pixel_mean", torch.tensor(pixel_mean).view(-1, 1, 1), persistent=False)
-        self.register_buffer("pixel_std", torch.tensor(pixel_std).view(-1, 1, 1), persistent=False)
-        assert self.pixel_mean.shape == self.pixel_std.shape, "PIXEL_MEAN and PIXEL_STD differ in length!"
+        parts = {"backbone": backbone, "proposal_generator": proposal_generator, "roi_heads": roi_heads}
+        for name, part in parts.items():  # in this order: the optimiser's state in checkpoints follows it
+            self.add_module(name, part)
+        for name, per_channel in (("pixel_mean", pixel_mean), ("pixel_std", pixel_std)):
+            self.register_buffer(name, torch.tensor(per_channel)[:, None, None], persistent=False)
 
     @classmethod
     def from_config(cls, cfg):
-        backbone = build_backbone(cfg)
-        return {
-            "backbone": backbone, "proposal_generator": build_proposal_generator(cfg, backbone.output_shape()),
-            "roi_heads": build_roi_heads(cfg, backbone.output_shape()), "pixel_mean": cfg.MODEL.PIXEL_MEAN,
-            "pixel_std": cfg.MODEL.PIXEL_STD, "input_format": cfg.INPUT.FORMAT,
-        }  # fmt: skip
+        pixels = {"pixel_mean": cfg.MODEL.PIXEL_MEAN, "pixel_std": cfg.MODEL.PIXEL_STD}
+        parts = {"backbone": build_backbone(cfg)}
+        shapes = parts["backbone"].output_shape()
+        parts["proposal_generator"] = build_proposal_generator(cfg, shapes)
+        parts["roi_heads"] = build_roi_heads(cfg, shapes)
+        return {**parts, **pixels, "input_format": cfg.INPUT.FORMAT}
 
     device = property(attrgetter("pixel_mean.device"))
 
@@ -65,12 +69,11 @@ class GeneralizedRCNN(nn.Module):
         """In training a dict of losses, otherwise what `inference` returns."""
         if not self.training:
             return self.inference(batched_inputs)
-        images = self.preprocess_image(batched_inputs)
-        gt_instances = [x["instances"].to(self.device) for x in batched_inputs]
-        features = self.backbone(images.tensor)
-        proposals, proposal_losses = self.proposal_generator(images, features, gt_instances)
-        _, detector_losses = self.roi_heads(images, features, proposals, gt_instances)
-        return {**detector_losses, **proposal_losses}
+        images, features = self._features(batched_inputs)
+        targets = [x["instances"].to(self.device) for x in batched_inputs]
+        proposals, rpn_losses = self.proposal_generator(images, features, targets)
+        head_losses = self.roi_heads(images, features, proposals, targets)[1]
+        return head_losses | rpn_losses
 
     def inference(self, batched_inputs: list[dict], detected_instances=None, do_postprocess: bool = True):
         """[{"instances": Instances in the output's frame}], or, not postprocessed, Instances in the network's.
@@ -79,24 +82,29 @@ class GeneralizedRCNN(nn.Module):
         `forward_with_given_boxes` describes those boxes.
         """
         assert not self.training, "inference() needs the evaluation mode"
-        images = self.preprocess_image(batched_inputs)
-        features = self.backbone(images.tensor)
-        if detected_instances is None:
-            proposals, _ = self.proposal_generator(images, features)
-            results, _ = self.roi_heads(images, features, proposals, None)
+        images, features = self._features(batched_inputs)
+        if detected_instances is not None:
+            on_device = [boxes.to(self.device) for boxes in detected_instances]
+            found = self.roi_heads.forward_with_given_boxes(features, on_device)
         else:
-            given = [x.to(self.device) for x in detected_instances]
-            results = self.roi_heads.forward_with_given_boxes(features, given)
-        if not do_postprocess:
-            return results
-        outputs = []
-        for result, given, (height, width) in zip(results, batched_inputs, images.image_sizes, strict=True):
-            size = (given.get("height", height), given.get("width", width))
-            outputs.append({"instances": detector_postprocess(result, *size)})
-        return outputs
+            found = self.roi_heads(images, features, self.proposal_generator(images, features)[0])[0]
+        return self._outputs(found, batched_inputs, images.image_sizes) if do_postprocess else found
+
+    @staticmethod
+    def _outputs(found, batched_inputs: list[dict], network_sizes) -> list[dict]:
+        """Take what was found from the network's frame to the size that each input asks for."""
+        wanted = [
+            (x.get("height", h), x.get("width", w)) for x, (h, w) in zip(batched_inputs, network_sizes, strict=True)
+        ]
+        return [{"instances": detector_postprocess(f, *size)} for f, size in zip(found, wanted, strict=True)]
+
+    def _features(self, batched_inputs: list[dict]) -> tuple[ImageList, dict]:
+        images = self.preprocess_image(batched_inputs)
+        return images, self.backbone(images.tensor)
 
     def preprocess_image(self, batched_inputs: list[dict]) -> ImageList:
         """Normalise, then pad with zeros and batch."""
-        images = [(x["image"].to(self.device) - self.pixel_mean) / self.pixel_std for x in batched_inputs]
-        constraints = self.backbone.padding_constraints
-        return ImageList.from_tensors(images, self.backbone.size_divisibility, padding_constraints=constraints)
+        divisor, constraints = self.backbone.size_divisibility, self.backbone.padding_constraints
+        pictures = (x["image"].to(self.device) for x in batched_inputs)
+        normalised = [(picture - self.pixel_mean) / self.pixel_std for picture in pictures]
+        return ImageList.from_tensors(normalised, divisor, padding_constraints=constraints)

@@ -25,7 +25,9 @@ def find_top_rpn_proposals(proposals: list[Tensor], pred_objectness_logits: list
     for image_boxes, scores, size in zip(cat(boxes, 1), cat(logits, 1), image_sizes, strict=True):
         keep = torch.isfinite(image_boxes).all(dim=1) & torch.isfinite(scores)
         if training and not keep.all():
-            raise FloatingPointError("Predicted boxes or scores contain Inf/NaN. Training has diverged.")
+            raise FloatingPointError(
+                "RPN: expected finite boxes and logits, found Inf or NaN; try a lower SOLVER.BASE_LR"
+            )
         found, level = Instances(size, proposal_boxes=Boxes(image_boxes), objectness_logits=scores)[keep], levels[keep]
         found.proposal_boxes.clip(size)
         keep = found.proposal_boxes.nonempty(threshold=min_box_size)

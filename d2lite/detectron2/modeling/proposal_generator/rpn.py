@@ -46,7 +46,9 @@ class StandardRPNHead(nn.Module):
     def from_config(cls, cfg, input_shape):
         generator = build_anchor_generator(cfg, input_shape)
         channels, anchors = {shape.channels for shape in input_shape}, set(generator.num_anchors)
-        assert len(channels) == len(anchors) == 1, "RPN: channels and anchors must be equal on all levels!"
+        assert len(channels) == len(anchors) == 1, (
+            f"RPN: expected one number on all levels, found {channels} channels, {anchors} anchors"
+        )
         return {"in_channels": channels.pop(), "num_anchors": anchors.pop(), "box_dim": generator.box_dim}
 
     def forward(self, features: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
@@ -122,18 +124,22 @@ class RPN(nn.Module):
 
     def forward(self, images, features, gt_instances=None):
         """Proposals (Instances with proposal_boxes, objectness_logits) per image, and losses in training."""
-        features = [features[name] for name in self.in_features]
-        anchors = self.anchor_generator(features)
-        logits, deltas = self.rpn_head(features)
-        logits = [x.permute(0, 2, 3, 1).flatten(1) for x in logits]  # (N, A, H, W) -> (N, r)
-        box_dim = self.anchor_generator.box_dim
+        if self.training and gt_instances is None:
+            raise ValueError("RPN: expected gt_instances in training, found None")
+        levels = [features[name] for name in self.in_features]
+        anchors, predicted = self.anchor_generator(levels), self._predict(levels)
+        losses = self._training_losses(anchors, *predicted, gt_instances) if self.training else {}
+        return self.predict_proposals(anchors, *predicted, images.image_sizes), losses
+
+    def _predict(self, levels: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+        """Logits (N, r) and deltas (N, r, 4) per level, in the order of its anchors: row, column, cell anchor."""
+        box_dim, (logits, deltas) = self.anchor_generator.box_dim, self.rpn_head(levels)
         deltas = [x.unflatten(1, (-1, box_dim)).permute(0, 3, 4, 1, 2).flatten(1, 3) for x in deltas]
-        losses = {}
-        if self.training:
-            assert gt_instances is not None, "RPN requires gt_instances in training!"
-            gt_labels, gt_boxes = self.label_and_sample_anchors(anchors, gt_instances)
-            losses = self.losses(anchors, logits, gt_labels, deltas, gt_boxes)
-        return self.predict_proposals(anchors, logits, deltas, images.image_sizes), losses
+        return [x.permute(0, 2, 3, 1).flatten(1) for x in logits], deltas
+
+    def _training_losses(self, anchors, logits, deltas, gt_instances) -> dict[str, Tensor]:
+        labels, matched = self.label_and_sample_anchors(anchors, gt_instances)
+        return self.losses(anchors, logits, labels, deltas, matched)
 
     @torch.no_grad()
     def predict_proposals(self, anchors, pred_objectness_logits, pred_anchor_deltas, image_sizes):

@@ -77,17 +77,20 @@ class FastRCNNOutputLayers(nn.Module):
 
     def losses(self, predictions, proposals: list[Instances]) -> dict[str, Tensor]:
         """Both losses are means over all RoIs of the batch, of which only foreground has a box loss."""
-        scores, deltas = predictions
-        gt_classes = cat([p.gt_classes for p in proposals])
-        _log_classification_stats(scores, gt_classes)
-        boxes = cat([p.proposal_boxes.tensor for p in proposals])
-        assert not boxes.requires_grad, "Proposals should not require gradients!"
-        gt_boxes = cat([(p.gt_boxes if p.has("gt_boxes") else p.proposal_boxes).tensor for p in proposals])
-        fg = ((gt_classes >= 0) & (gt_classes < self.num_classes)).nonzero(as_tuple=True)[0]
-        deltas = deltas.view(len(deltas), self.num_classes, 4)[fg, gt_classes[fg]]
-        box = box_regression_loss(self.box2box_transform, deltas, boxes[fg], gt_boxes[fg], self.smooth_l1_beta)
-        losses = {"loss_cls": cross_entropy(scores, gt_classes), "loss_box_reg": box / max(len(gt_classes), 1.0)}
+        (scores, deltas), classes = predictions, cat([p.gt_classes for p in proposals])
+        _log_classification_stats(scores, classes)
+        box = self._box_loss(deltas, classes, proposals) / max(len(classes), 1)
+        losses = {"loss_cls": cross_entropy(scores, classes), "loss_box_reg": box}
         return {name: loss * self.loss_weight.get(name, 1.0) for name, loss in losses.items()}
+
+    def _box_loss(self, deltas: Tensor, classes: Tensor, proposals: list[Instances]) -> Tensor:
+        """Sum over foreground of the loss of its own class's deltas."""
+        sources = cat([p.proposal_boxes.tensor for p in proposals])
+        assert not sources.requires_grad, "FastRCNNOutputLayers: expected detached proposals, found some with gradients"
+        targets = cat([(p.gt_boxes if p.has("gt_boxes") else p.proposal_boxes).tensor for p in proposals])
+        rows = ((classes >= 0) & (classes < self.num_classes)).nonzero().flatten()
+        own = deltas.view(len(deltas), self.num_classes, 4)[rows, classes[rows]]
+        return box_regression_loss(self.box2box_transform, own, sources[rows], targets[rows], self.smooth_l1_beta)
 
     def inference(self, predictions, proposals: list[Instances]) -> tuple[list[Instances], list[Tensor]]:
         """Per image: detections, and for each the row of the RoI that it comes from."""
