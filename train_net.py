@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from functools import partial
 
+import inet_d2  # noqa: F401  # isort: skip  (first: it keeps a warning of fvcore back)
 from detectron2.config import CfgNode
 from detectron2.engine import default_argument_parser, launch
 from detectron2.evaluation import verify_results

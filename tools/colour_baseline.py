@@ -7,6 +7,7 @@ import argparse
 import sys
 from pathlib import Path
 
+import inet_d2  # noqa: F401  # isort: skip  (first: it keeps a warning of fvcore back)
 import cv2
 import numpy as np
 from detectron2.data import DatasetCatalog

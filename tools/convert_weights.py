@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from pickle import PickleError, Unpickler, UnpicklingError
 
+import inet_d2  # noqa: F401  # isort: skip  (first: it keeps a warning of fvcore back)
 import numpy as np
 import torch
 from detectron2.modeling import build_model
