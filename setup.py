@@ -15,10 +15,10 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.10",
     packages=find_packages(include=["inet_d2", "inet_d2.*"]),
-    # The ranges that were tried; requirements.txt pins one set. Reasons are in docs/dependencies.md.
+    # requirements.txt pins one set. docs/dependencies.md has the reasons, and what of these ranges was tried.
     install_requires=[
-        "torch>=2.12",
-        "torchvision>=0.27",
+        "torch>=2.4",
+        "torchvision>=0.19",
         "detectron2",
         "fvcore>=0.1.5.post20221221",
         "numpy>=1.26.4,<3",

@@ -1,6 +1,6 @@
 from setuptools import find_packages, setup
 
-ENGINE = ["torch>=2.3", "torchvision", "fvcore", "iopath", "pycocotools"]
+ENGINE = ["torch>=2.4", "torchvision>=0.19", "fvcore", "iopath", "pycocotools"]
 
 setup(
     name="detectron2",  # the same name, so that pip replaces one engine by the other and never mixes them

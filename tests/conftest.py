@@ -8,11 +8,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import settings
 
 from inet_d2.scenes import make_scenes
 from places import ROOT
 
 torch.set_num_threads(1)
+settings.register_profile("no deadline", deadline=None)  # a busy machine is not a fault of the code
+settings.load_profile("no deadline")
 
 
 @pytest.fixture(scope="session")
