@@ -20,7 +20,9 @@ def add_inet_config(cfg: CN) -> None:
     # function add_config(cfg), if it has one, adds keys, which may then stand in the same file.
     cfg.EXTENSIONS = ()
     _add_backbone_config(cfg)
+    _add_input_config(cfg)
     _add_reid_config(cfg)
+    _add_region_config(cfg)
     _add_crop_config(cfg)
     _add_solver_config(cfg)
     _add_test_config(cfg)
@@ -52,6 +54,17 @@ def _add_backbone_config(cfg: CN) -> None:
     cfg.MODEL.HOLD_BATCH_NORM = False
     # Dropout probability after each fully-connected layer of VGG16BoxHead, in [0, 1); Caffe's VGG16 has 0.5.
     cfg.MODEL.ROI_BOX_HEAD.DROPOUT = 0.5
+
+
+def _add_region_config(cfg: CN) -> None:
+    # What INetRes5ROIHeads and its kin make of the fifth stage's points: "mean" (Detectron2's C4 models) or "max".
+    cfg.MODEL.ROI_BOX_HEAD.POOLING = "mean"
+    # The second head of SeqROIHeads (Li and Miao 2021, published code).
+    second = cfg.MODEL.ROI_REID_HEAD.SECOND_STAGE = CN()
+    # Weight of its box regression; MODEL.ROI_BOX_HEAD.BBOX_REG_LOSS_WEIGHT is the first head's.
+    second.BBOX_REG_LOSS_WEIGHT = 1.0
+    # Non-maximum suppression after it, IoU in [0, 1]; MODEL.ROI_HEADS.NMS_THRESH_TEST is the first head's.
+    second.NMS_THRESH_TEST = 0.5
 
 
 def _add_reid_config(cfg: CN) -> None:
@@ -149,6 +162,10 @@ def _add_other_losses(reid: CN) -> None:
     # Keep unlabelled people in the queue (Table 1, "OIM" against "OIM w/o unlabeled").
     reid.OIM.USE_UNLABELLED = True
 
+    # Do as the published code of OIM, NAE and SeqNet: rows that are not filled yet count as similarities of 0, and a
+    # row has unit length after every region. False leaves such rows out and scales once for a batch. Ours.
+    reid.OIM.AS_PUBLISHED = False
+
     # Batch-hard triplets within an image pair (Hermans et al. 2017, arXiv 1703.07737).
     reid.TRIPLET = CN({"ENABLED": False})
     reid.TRIPLET.LOSS_WEIGHT = 1.0
@@ -163,6 +180,14 @@ def _add_other_losses(reid: CN) -> None:
     # The decision starts as SCALE * (cosine - THRESHOLD) and then learns. Ours.
     reid.VERIFICATION.SCALE = 10.0
     reid.VERIFICATION.THRESHOLD = 0.5
+
+
+def _add_input_config(cfg: CN) -> None:
+    # How images are resized: "detectron2" (antialiased, whole grey levels, sides rounded) or "torchvision" (neither,
+    # sides floored), which the published weights of NAE and SeqNet expect.
+    cfg.INPUT.RESIZE = "detectron2"
+    # Pad images at the right and at the bottom to a multiple of this, pixels; 0 = what the backbone asks for.
+    cfg.MODEL.PAD_TO = 0
 
 
 def _add_crop_config(cfg: CN) -> None:
@@ -219,6 +244,8 @@ def _add_test_config(cfg: CN) -> None:
     search.BOXES_FROM = ""
     # PRW only: leave the frames of the query's camera out of its gallery.
     search.CROSS_CAMERA = False
+    # Multiply similarities by the score of the detection, as NAE and SeqNet do ("confidence weighted similarity").
+    search.CONFIDENCE_WEIGHT = False
 
 
 def _add_two_step_config(cfg: CN) -> None:

@@ -18,6 +18,7 @@ LEVELS = {
     "inet_d2.scenes": 0,
     "inet_d2.command_line": 0,
     "inet_d2.config": 0,
+    "inet_d2.conversion": 0,
     "inet_d2.files": 0,
     "inet_d2.quiet_imports": 0,
     "inet_d2.randomness": 0,

@@ -63,6 +63,7 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--ap", choices=AP_KINDS, default=AP_KINDS[0], help="step (default); trapezoid: papers before 2018")
     add("--score-thresh", type=float, default=0.5, help="for search and detection, in [0, 1] (default 0.5)")
     add("--cross-camera", action="store_true", help="PRW: leave out the frames of the query's camera")
+    add("--confidence-weight", action="store_true", help="multiply similarities by detection scores (NAE, SeqNet)")
     add("--cbgm", action="store_true", help="also report context bipartite graph matching; needs --context")
     add("--context", type=Path, help="the people of the query images (context.npz of the same evaluation)")
     add("--json", type=Path, help="write the figures here, 0-100, unrounded")
@@ -94,6 +95,7 @@ def score_files(options: argparse.Namespace) -> dict[str, dict[str, Any]]:
                     score_thresh=options.score_thresh,
                     rules=options.rules,
                     ap=options.ap,
+                    confidence_weight=options.confidence_weight,
                     context=context,
                 ).as_dict()
                 for part in data

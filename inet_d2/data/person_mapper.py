@@ -12,6 +12,8 @@ from detectron2.data import detection_utils
 from detectron2.data import transforms as T
 from detectron2.structures import Boxes, BoxMode, Instances
 
+from inet_d2.data.resize import build_augmentations
+
 _logger = logging.getLogger(__name__)
 
 MIN_BOX_SIDE = 1e-5  # pixels; boxes that are narrower or lower count as empty (Detectron2's threshold)
@@ -46,7 +48,7 @@ def read_frame(record: dict[str, Any], image_format: str) -> np.ndarray:
 
 
 def to_input_tensor(image: np.ndarray) -> torch.Tensor:
-    """Turn an (H, W, 3) uint8 image of any memory layout into a contiguous (3, H, W) tensor."""
+    """Turn an (H, W, 3) image of any memory layout into a contiguous (3, H, W) tensor of the same type."""
     return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))
 
 
@@ -121,7 +123,7 @@ class PersonImageMapper:
 
     @classmethod
     def from_config(cls, cfg: CfgNode, is_train: bool = True) -> dict[str, Any]:
-        """Read ``INPUT.{FORMAT, MIN_SIZE_*, MAX_SIZE_*, RANDOM_FLIP}``.
+        """Read ``INPUT.{FORMAT, RESIZE, MIN_SIZE_*, MAX_SIZE_*, RANDOM_FLIP}``.
 
         Args:
             cfg: configuration.
@@ -139,7 +141,7 @@ class PersonImageMapper:
                 "shares; set it to False"
             )
         return {
-            "augmentations": detection_utils.build_augmentation(cfg, is_train),
+            "augmentations": build_augmentations(cfg, is_train),
             "image_format": cfg.INPUT.FORMAT,
         }
 
@@ -151,7 +153,7 @@ class PersonImageMapper:
                 and so are boxes without area inside the image; the first time that happens, a warning says so.
 
         Returns:
-            The record's entries without ``annotations``, with ``image`` ((3, h, w) uint8) and ``instances``
+            The record's entries without ``annotations``, with ``image`` (3, h, w) and ``instances``
             (see :func:`person_instances`); ``height`` and ``width`` stay those of the original frame.
 
         Raises:

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import torch
 from detectron2.config import CfgNode, configurable
-from detectron2.data import detection_utils
 from detectron2.data import transforms as T
 
 from inet_d2.data.person_mapper import annotation_boxes, read_frame, to_input_tensor, transform_boxes
+from inet_d2.data.resize import build_augmentations
 from inet_d2.data.saved_boxes import load_saved_boxes
 
 
@@ -40,7 +40,7 @@ class SearchDatasetMapper:
 
     @classmethod
     def from_config(cls, cfg: CfgNode, is_train: bool = False) -> dict[str, Any]:
-        """Read ``INPUT.{FORMAT, MIN_SIZE_TEST, MAX_SIZE_TEST}`` and ``TEST.SEARCH.{USE_GT_BOXES, BOXES_FROM}``.
+        """Read ``INPUT.{FORMAT, RESIZE, MIN_SIZE_TEST, MAX_SIZE_TEST}`` and ``TEST.SEARCH.{USE_GT_BOXES, BOXES_FROM}``.
 
         Args:
             cfg: configuration.
@@ -60,7 +60,7 @@ class SearchDatasetMapper:
                 "TEST.SEARCH: expected USE_GT_BOXES or BOXES_FROM, found both; leave one of the two as it is by default"
             )
         return {
-            "augmentations": detection_utils.build_augmentation(cfg, is_train=False),
+            "augmentations": build_augmentations(cfg, is_train=False),
             "image_format": cfg.INPUT.FORMAT,
             "use_gt_boxes": search.USE_GT_BOXES,
             "saved_boxes": load_saved_boxes(search.BOXES_FROM) if search.BOXES_FROM else None,

@@ -18,6 +18,7 @@ from torch import nn
 from inet_d2.data.build import build_search_test_loader, build_train_loader, find_train_loader
 from inet_d2.engine.checkpoint_file import read_checkpoint
 from inet_d2.engine.checkpointer import FINAL, RunCheckpointer
+from inet_d2.engine.clipping import WHOLE_MODEL, clip_whole_model
 from inet_d2.engine.finished_only import FinishedOnly
 from inet_d2.engine.resume import (
     RunPosition,
@@ -112,6 +113,8 @@ class INetTrainer(DefaultTrainer):
         """SOLVER.OPTIMIZER with Detectron2's parameter groups and the learning-rate factors of SOLVER.LR_FACTOR_*.
 
         Dense gradients are PyTorch's affair; row-sparse ones (CLASSIFIER.SPARSE_GRADIENT) touch their rows only.
+        SOLVER.CLIP_GRADIENTS knows one CLIP_TYPE more than Detectron2's: "full_model", the norm of all gradients
+        together.
 
         Raises:
             ValueError: SOLVER.OPTIMIZER is unknown.
@@ -137,6 +140,10 @@ class INetTrainer(DefaultTrainer):
             optimizer = RowSparseAdamW(params, **arguments)
         else:
             raise ValueError(f'SOLVER.OPTIMIZER: expected "SGD" or "AdamW", found "{solver.OPTIMIZER}".')
+        clip = solver.CLIP_GRADIENTS
+        if clip.ENABLED and clip.CLIP_TYPE == WHOLE_MODEL:
+            clip_whole_model(optimizer, max_norm=clip.CLIP_VALUE, norm_type=clip.NORM_TYPE)
+            return optimizer
         return maybe_add_gradient_clipping(cfg, optimizer)
 
     @classmethod

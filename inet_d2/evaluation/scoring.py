@@ -124,6 +124,7 @@ def score_predictions(
     score_thresh: float = 0.5,
     rules: str = "reference",
     ap: str = "step",
+    confidence_weight: bool = False,
     context: ContextPredictions | None = None,
     block_size: int | None = None,
 ) -> SearchScores:
@@ -138,6 +139,7 @@ def score_predictions(
         score_thresh: detections below it neither count nor are searched, in [0, 1].
         rules: ``reference`` or ``seqnet``.
         ap: ``step`` or ``trapezoid``, for search and detection.
+        confidence_weight: multiply similarities by the detection's score, as NAE and SeqNet do.
         context: people of the query images; computes ``search_cbgm`` as well.
         block_size: queries at once; changes speed and memory only.
 
@@ -149,6 +151,8 @@ def score_predictions(
     """
     protocol = next(iter(data.protocols.values()))
     gallery, scores, embeddings = order_gallery(predictions, protocol.image_names, score_thresh)
+    if confidence_weight:
+        embeddings = embeddings * scores[:, None].astype(embeddings.dtype)
     rows = find_queries(predictions, protocol)
     options = {"rules": rules, "ap": ap, "block_size": block_size}
     inputs = (predictions.query_embeddings[rows], gallery, embeddings, data.protocols)

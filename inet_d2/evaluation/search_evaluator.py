@@ -32,6 +32,7 @@ class PersonSearchEvaluator(DatasetEvaluator):
         rules: ``reference`` or ``seqnet``.
         ap: ``step`` or ``trapezoid``.
         cross_camera: leave the query's camera out of its gallery (PRW).
+        confidence_weight: multiply similarities by the detection's score.
         output_dir: gets ``predictions.npz`` and ``context.npz``; None saves nothing.
         distributed: gather the outputs of all processes; False scores this process's alone.
 
@@ -50,10 +51,16 @@ class PersonSearchEvaluator(DatasetEvaluator):
         rules: str = "reference",
         ap: str = "step",
         cross_camera: bool = False,
+        confidence_weight: bool = False,
         output_dir: str | None = None,
         distributed: bool = True,
     ) -> None:
-        self._options = {"score_thresh": score_thresh, "rules": rules, "ap": ap}
+        self._options = {
+            "score_thresh": score_thresh,
+            "rules": rules,
+            "ap": ap,
+            "confidence_weight": confidence_weight,
+        }
         self._output_dir = Path(output_dir) if output_dir else None
         self._distributed = distributed
         self._data = load_scoring_data(dataset_name, gallery_sizes, cross_camera=cross_camera)
@@ -80,6 +87,7 @@ class PersonSearchEvaluator(DatasetEvaluator):
             "rules": search.RULES,
             "ap": search.AP,
             "cross_camera": search.CROSS_CAMERA,
+            "confidence_weight": search.CONFIDENCE_WEIGHT,
         }
 
     def reset(self) -> None:

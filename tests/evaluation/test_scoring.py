@@ -175,3 +175,19 @@ def test_protocols_with_other_queries_are_refused(tiny_datasets, monkeypatch):
     monkeypatch.setattr(scoring, "load_protocol", fewer)
     with pytest.raises(ValueError, match=r"expected the same queries in .* found others"):
         load_scoring_data(TEST, [50, 100])
+
+
+def test_similarities_can_be_weighted_by_the_scores(tiny_case):
+    data = load_scoring_data(TEST, [50])
+    case = replace(tiny_case, gallery_scores=np.linspace(0.5, 1.0, len(tiny_case.gallery_scores), dtype=np.float32))
+    weighted = score_predictions(case, data, confidence_weight=True)
+    # What the published code stores: embeddings that are multiplied already.
+    products = case.gallery_embeddings * case.gallery_scores[:, None]
+    expected = score_predictions(replace(case, gallery_embeddings=products), data)
+    assert weighted.search == expected.search
+    assert weighted.detection == expected.detection
+    assert weighted.search != score_predictions(case, data).search
+    # Equal scores change no order.
+    equal = replace(case, gallery_scores=np.full_like(case.gallery_scores, 0.5))
+    weighted = score_predictions(equal, data, confidence_weight=True)
+    assert weighted.as_dict() == score_predictions(equal, data).as_dict()

@@ -14,19 +14,27 @@ from inet_d2.modeling.identity.dictionary import FeatureDictionary
 from inet_d2.modeling.identity.term import IDENTITY_TERM_REGISTRY, IdentityTerm
 
 
-def oim_loss(embeddings: Tensor, pids: Tensor, lookup_table: Tensor, queue: Tensor, *, scale: float) -> Tensor:
+def oim_loss(
+    embeddings: Tensor,
+    pids: Tensor,
+    lookup_table: Tensor,
+    queue: Tensor,
+    *,
+    scale: float,
+    count_empty: bool = False,
+) -> Tensor:
     """Cross-entropy of each labelled person over all known identities and the unlabelled people in the queue.
 
     A row of zeros in the table belongs to an identity that has not been seen yet: it is left out of the sum over
-    identities, except for the person's own, whose similarity then is 0. (The published code counts such rows as
-    similarities of 0.)
+    identities, except for the person's own, whose similarity then is 0.
 
     Args:
         embeddings: (R, D) float, unit length.
         pids: (R,) int64, encoding of ``inet_d2/data/pids.py``; only labelled regions, in [0, C), have a loss.
         lookup_table: (C, D) float, unit length or zero; no gradient. It is copied, so that later changes do no harm.
-        queue: (Q, D) float, unit length; no gradient; Q may be 0. Only entries in use.
+        queue: (Q, D) float, unit length or zero; no gradient; Q may be 0.
         scale: > 0, the inverse of the paper's temperature.
+        count_empty: rows of zeros count as similarities of 0, as in the published code.
 
     Returns:
         () float >= 0, mean over labelled regions; a graph-connected 0 when there is none.
@@ -38,9 +46,11 @@ def oim_loss(embeddings: Tensor, pids: Tensor, lookup_table: Tensor, queue: Tens
     if len(targets) == 0:
         return embeddings.sum() * 0.0
     table = torch.cat([lookup_table, queue]).detach()
-    unseen = ~table.any(dim=1)
-    left_out = unseen.repeat(len(targets), 1).scatter_(1, targets, False)
-    logits = (scale * embeddings @ table.T).masked_fill(left_out, -torch.inf)
+    logits = scale * embeddings @ table.T
+    if not count_empty:
+        unseen = ~table.any(dim=1)
+        left_out = unseen.repeat(len(targets), 1).scatter_(1, targets, False)
+        logits = logits.masked_fill(left_out, -torch.inf)
     return F.cross_entropy(logits, targets[:, 0])
 
 
@@ -75,6 +85,37 @@ def momentum_update(
     return identities, F.normalize(rows.index_add(0, row_of, weights[:, None] * embeddings))
 
 
+@torch.no_grad()
+def stepwise_update(
+    lookup_table: Tensor, embeddings: Tensor, pids: Tensor, *, momentum: float
+) -> tuple[Tensor, Tensor]:
+    """New rows of the lookup table, with unit length after every region instead of once at the end.
+
+    Args:
+        lookup_table: see :func:`momentum_update`.
+        embeddings: see there; a region's place decides which step it is.
+        pids: see there.
+        momentum: see there.
+
+    Returns:
+        ``(identities, rows)``, see :func:`momentum_update`.
+
+    Source: the published code of OIM, NAE and SeqNet.
+    """
+    labelled = is_labelled(pids)
+    pids, order = pids[labelled].sort(stable=True)
+    embeddings = embeddings[labelled][order].to(lookup_table.dtype)
+    identities, row_of, counts = pids.unique(return_inverse=True, return_counts=True)
+    step = torch.arange(len(pids), device=pids.device) - (counts.cumsum(0) - counts)[row_of]
+    rows = lookup_table[identities]
+    # All identities take their first step at once, then their second: as many turns as one of them has regions.
+    for turn in range(int(counts.max()) if len(counts) else 0):
+        now = step == turn
+        moved = momentum * rows[row_of[now]] + (1.0 - momentum) * embeddings[now]
+        rows[row_of[now]] = F.normalize(moved)
+    return identities, rows
+
+
 @IDENTITY_TERM_REGISTRY.register()
 class OIMTerm(IdentityTerm):
     """On-line instance matching; see :func:`oim_loss`. All state is in buffers and thus part of a checkpoint.
@@ -89,6 +130,8 @@ class OIMTerm(IdentityTerm):
         momentum: in [0, 1), the part of an identity's row that a new region leaves as it is.
         scale: > 0, inverse temperature.
         use_unlabelled: keep unlabelled people in the queue; without them the queue stays empty.
+        as_published: count rows that are not filled yet as similarities of 0, and give a row unit length after every
+            region, as the published code does.
         loss_weight: see :class:`IdentityTerm`.
 
     Raises:
@@ -111,6 +154,7 @@ class OIMTerm(IdentityTerm):
         scale: float,
         use_unlabelled: bool,
         loss_weight: float,
+        as_published: bool = False,
     ) -> None:
         super().__init__(loss_weight=loss_weight)
         if not 0.0 <= momentum < 1.0:
@@ -118,6 +162,7 @@ class OIMTerm(IdentityTerm):
         self.momentum = momentum
         self.scale = scale
         self.use_unlabelled = use_unlabelled
+        self.as_published = as_published
         self.register_buffer("lookup_table", torch.zeros(num_pids, embed_dim))
         self.queue = FeatureDictionary(size=queue_size, embed_dim=embed_dim)
 
@@ -132,20 +177,22 @@ class OIMTerm(IdentityTerm):
             "momentum": reid.OIM.MOMENTUM,
             "scale": reid.OIM.SCALE,
             "use_unlabelled": reid.OIM.USE_UNLABELLED,
+            "as_published": reid.OIM.AS_PUBLISHED,
             "loss_weight": reid.OIM.LOSS_WEIGHT,
         }
 
     def forward(self, batch: IdentityBatch) -> Tensor:
         """Mean over the labelled regions of all images; background takes no part."""
-        queue, _ = self.queue.contents()
-        return oim_loss(batch.embeddings, batch.pids, self.lookup_table, queue, scale=self.scale)
+        queue = self.queue.embeddings if self.as_published else self.queue.contents()[0]
+        return oim_loss(
+            batch.embeddings, batch.pids, self.lookup_table, queue, scale=self.scale, count_empty=self.as_published
+        )
 
     @torch.no_grad()
     def update(self, batch: IdentityBatch) -> None:
         """Move the rows of the identities seen, and queue the unlabelled people."""
-        identities, rows = momentum_update(
-            self.lookup_table, batch.embeddings.detach(), batch.pids, momentum=self.momentum
-        )
+        move = stepwise_update if self.as_published else momentum_update
+        identities, rows = move(self.lookup_table, batch.embeddings.detach(), batch.pids, momentum=self.momentum)
         self.lookup_table[identities] = rows
         if self.use_unlabelled:
             unlabelled = batch.pids == UNLABELLED

@@ -5,6 +5,7 @@ from detectron2.config import CfgNode, configurable
 from detectron2.modeling import META_ARCH_REGISTRY, GeneralizedRCNN, detector_postprocess
 from detectron2.structures import Boxes, ImageList, Instances
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 
 @META_ARCH_REGISTRY.register()
@@ -17,20 +18,23 @@ class INet(GeneralizedRCNN):
 
     Args:
         hold_batch_norm: keep every batch norm in evaluation mode while training.
+        pad_to: pad images to a multiple of this, pixels; 0 for what the backbone asks for.
         **kwargs: arguments of ``GeneralizedRCNN``.
     """
 
     @configurable
-    def __init__(self, *, hold_batch_norm: bool = False, **kwargs: object) -> None:
+    def __init__(self, *, hold_batch_norm: bool = False, pad_to: int = 0, **kwargs: object) -> None:
         super().__init__(**kwargs)
+        self.pad_to = pad_to
         self.hold_batch_norm = hold_batch_norm
         # Convolutions on CPU and tensor cores are faster in this layout; values and checkpoints do not change.
         self.to(memory_format=torch.channels_last)
 
     @classmethod
     def from_config(cls, cfg: CfgNode) -> dict:
-        """Arguments of the parent, and MODEL.HOLD_BATCH_NORM."""
-        return {**super().from_config(cfg), "hold_batch_norm": cfg.MODEL.HOLD_BATCH_NORM}
+        """Arguments of the parent, MODEL.HOLD_BATCH_NORM and MODEL.PAD_TO."""
+        own = {"hold_batch_norm": cfg.MODEL.HOLD_BATCH_NORM, "pad_to": cfg.MODEL.PAD_TO}
+        return {**super().from_config(cfg), **own}
 
     @property
     def trains_on(self) -> str | None:
@@ -66,6 +70,15 @@ class INet(GeneralizedRCNN):
                 "SOLVER.IMS_PER_BATCH and DATALOADER.TRAIN_LOADER build_pair_train_loader."
             )
         return super().forward(batched_inputs)
+
+    def preprocess_image(self, batched_inputs: list[dict]) -> ImageList:
+        """Normalise, pad with zeros at the right and at the bottom, and batch."""
+        images = super().preprocess_image(batched_inputs)
+        if self.pad_to == 0:
+            return images
+        height, width = images.tensor.shape[-2:]
+        padding = (0, -width % self.pad_to, 0, -height % self.pad_to)
+        return ImageList(F.pad(images.tensor, padding), images.image_sizes)
 
     def inference(
         self,

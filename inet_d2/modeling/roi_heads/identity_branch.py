@@ -1,5 +1,7 @@
 """The identity branch of ROI heads, for any of Detectron2's that pools regions and has a box predictor."""
 
+from collections.abc import Callable
+
 import torch
 from detectron2.config import CfgNode, configurable
 from detectron2.layers import ShapeSpec
@@ -10,6 +12,9 @@ from torch import Tensor, nn
 from inet_d2.modeling.identity.losses import IdentityLosses
 from inet_d2.modeling.roi_heads.region_pids import keep_shared_people, label_regions
 from inet_d2.modeling.roi_heads.reid_head import EmbeddingHead, build_reid_head
+
+Embed = Callable[[Tensor | slice], Tensor]
+"""Embeds a choice of regions: rows -> (n, D) float, unit length."""
 
 
 class IdentityBranch:
@@ -89,19 +94,28 @@ class IdentityBranch:
         """
         if not self.training:
             return self._detect(features, proposals), {}
-        sampled = self.label_and_sample_proposals(proposals, targets)
-        if self.identity_losses.needs_pairs:
-            sampled = keep_shared_people(sampled, targets)
-        pooled = self.pool_regions(features, [x.proposal_boxes for x in sampled])
-        region_features = self.region_features(pooled)
-        losses = self.box_predictor.losses(self.box_predictor(region_features), sampled)
+        sampled = self.sample_regions(proposals, targets)
+        predictions, embed = self.predict_regions(self.pool_regions(features, [x.proposal_boxes for x in sampled]))
+        losses = self.box_predictor.losses(predictions, sampled)
         if len(self.identity_losses.terms) > 0:
-            losses.update(self._identity_losses(self.reid_head(pooled, region_features), sampled, targets))
+            losses.update(self.compute_identity_losses(embed(slice(None)), sampled, targets))
         return sampled, losses
 
-    def _identity_losses(
+    def sample_regions(self, proposals: list[Instances], targets: list[Instances]) -> list[Instances]:
+        """Detectron2's sampling; where a loss needs pairs, people whom both images share are put back."""
+        sampled = self.label_and_sample_proposals(proposals, targets)
+        return keep_shared_people(sampled, targets) if self.identity_losses.needs_pairs else sampled
+
+    def compute_identity_losses(
         self, embeddings: Tensor, sampled: list[Instances], targets: list[Instances]
     ) -> dict[str, Tensor]:
+        """Identity losses of sampled regions, by name; their statistics go to the log.
+
+        Args:
+            embeddings: (R, D) float, unit length, of all images one after the other.
+            sampled: what :meth:`sample_regions` returned.
+            targets: per image, ``gt_boxes`` and ``gt_pids``.
+        """
         pids = [
             label_regions(x, t, person_iou=self.person_iou, background_iou=self.background_iou)
             for x, t in zip(sampled, targets, strict=True)
@@ -113,16 +127,14 @@ class IdentityBranch:
         return losses
 
     def _detect(self, features: dict[str, Tensor], proposals: list[Instances]) -> list[Instances]:
-        pooled = self.pool_regions(features, [x.proposal_boxes for x in proposals])
-        region_features = self.region_features(pooled)
-        detections, kept = self.box_predictor.inference(self.box_predictor(region_features), proposals)
+        predictions, embed = self.predict_regions(self.pool_regions(features, [x.proposal_boxes for x in proposals]))
+        detections, kept = self.box_predictor.inference(predictions, proposals)
         if self.pool_final_box:
             embeddings = self.embed_boxes(features, [x.pred_boxes for x in detections])
         else:
             # Only rows that became detections need an embedding.
             starts = torch.tensor([0, *(len(x) for x in proposals[:-1])]).cumsum(0).tolist()
-            rows = torch.cat([index + start for index, start in zip(kept, starts, strict=True)])
-            embeddings = self.reid_head(pooled[rows], region_features[rows])
+            embeddings = embed(torch.cat([index + start for index, start in zip(kept, starts, strict=True)]))
         for instances, part in zip(detections, embeddings.split([len(x) for x in detections]), strict=True):
             instances.pred_embeddings = part
         return detections
@@ -140,6 +152,23 @@ class IdentityBranch:
         pooled = self.pool_regions(features, boxes)
         needed = self.reid_head.needs_region_features
         return self.reid_head(pooled, self.region_features(pooled) if needed else None)
+
+    def predict_regions(self, pooled: Tensor) -> tuple[tuple[Tensor, Tensor], Embed]:
+        """Predictions of pooled regions, and their embeddings on request.
+
+        Args:
+            pooled: (R, C, H, W) float.
+
+        Returns:
+            ``(predictions, embed)``: what the box predictor says of all regions, and a function that embeds a choice
+            of them.
+        """
+        region_features = self.region_features(pooled)
+
+        def embed(rows: Tensor | slice) -> Tensor:
+            return self.reid_head(pooled[rows], region_features[rows])
+
+        return self.box_predictor(region_features), embed
 
     def forward_with_given_boxes(self, features: dict[str, Tensor], instances: list[Instances]) -> list[Instances]:
         """Add ``pred_embeddings`` to instances that have ``pred_boxes`` (testing only)."""

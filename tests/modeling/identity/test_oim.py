@@ -8,7 +8,7 @@ from torch.nn.functional import normalize
 
 from inet_d2.data.pids import BACKGROUND, IGNORED, UNLABELLED
 from inet_d2.modeling.identity.batch import IdentityBatch
-from inet_d2.modeling.identity.oim import OIMTerm, momentum_update, oim_loss
+from inet_d2.modeling.identity.oim import OIMTerm, momentum_update, oim_loss, stepwise_update
 
 PIDS = torch.tensor([2, UNLABELLED, 0, BACKGROUND, 2, IGNORED])
 
@@ -239,3 +239,50 @@ def test_resume_goes_on_exactly():
 def test_momentum_out_of_range_is_refused(momentum):
     with pytest.raises(ValueError, match=rf"OIM\.MOMENTUM: expected a number in \[0, 1\), found {momentum}"):
         build(momentum=momentum)
+
+
+def test_rows_of_zeros_count_where_asked():
+    table, queue = torch.tensor([[1.0, 0.0], [0.0, 0.0]]), torch.zeros(2, 2)
+    # x = (.6, .8): cosines .6, 0, 0, 0; times 10: 6. -log(e^6 / (e^6 + 3)) = log(1 + 3 e^-6) = .0074088
+    options = {"scale": 10.0, "count_empty": True}
+    loss = oim_loss(torch.tensor([[0.6, 0.8]]), torch.tensor([0]), table, queue, **options)
+    assert float(loss) == pytest.approx(0.0074088, abs=1e-6)
+    # Left out, nobody is left to be taken for.
+    assert float(oim_loss(torch.tensor([[0.6, 0.8]]), torch.tensor([0]), table, queue, scale=10.0)) == 0
+
+
+def test_stepwise_update_equals_a_loop_over_regions():
+    embeddings, table, _ = random_case()
+    pids = torch.tensor([2, 0, 2, BACKGROUND, 2, 0])
+    expected = table.clone()
+    for x, pid in zip(embeddings, pids.tolist(), strict=True):
+        if pid >= 0:
+            row = 0.5 * expected[pid] + 0.5 * x
+            expected[pid] = row / row.norm()
+    identities, rows = stepwise_update(table, embeddings, pids, momentum=0.5)
+    assert identities.tolist() == [0, 2]
+    torch.testing.assert_close(rows, expected[[0, 2]], rtol=0, atol=1e-12)
+    # With one region of a person there is no difference; with three there is.
+    together = dict(zip([0, 2], momentum_update(table, embeddings, pids, momentum=0.5)[1], strict=True))
+    assert (together[2] - rows[1]).abs().max() > 1e-6
+    assert len(stepwise_update(table, embeddings, torch.full((6,), BACKGROUND), momentum=0.5)[0]) == 0
+
+
+def test_the_published_variant_is_a_key():
+    term = OIMTerm(
+        num_pids=2,
+        embed_dim=2,
+        queue_size=2,
+        momentum=0.5,
+        scale=10.0,
+        use_unlabelled=True,
+        loss_weight=1.0,
+        as_published=True,
+    )
+    x = torch.tensor([[0.6, 0.8], [0.8, 0.6]])
+    batch = IdentityBatch(x, torch.tensor([0, 0]), torch.tensor([0, 1]), torch.tensor([True, True]))
+    # Nothing is filled: four similarities of 0, so log 4.
+    assert float(term(batch)) == pytest.approx(math.log(4))
+    term.update(batch)
+    # (.3, .4) becomes (.6, .8); then (.3 + .4, .4 + .3) = (.7, .7) becomes (.7071, .7071).
+    assert term.lookup_table[0].tolist() == pytest.approx([0.70711, 0.70711], abs=1e-5)

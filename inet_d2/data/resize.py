@@ -1,0 +1,98 @@
+"""Resizing as Detectron2 does it, or as the published weights of NAE and SeqNet expect it."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from detectron2.config import CfgNode
+from detectron2.data import detection_utils
+from detectron2.data import transforms as T
+from fvcore.transforms.transform import NoOpTransform, Transform
+from torch.nn import functional as F
+
+RESIZERS = ("detectron2", "torchvision")
+
+
+class FloatResizeTransform(Transform):
+    """Resize to whole-number sides by bilinear interpolation without antialiasing; the result is not rounded.
+
+    Args:
+        size: (height, width) before, pixels.
+        new_size: (height, width) afterwards, pixels.
+    """
+
+    def __init__(self, size: tuple[int, int], new_size: tuple[int, int]) -> None:
+        super().__init__()
+        self.size, self.new_size = size, new_size
+
+    def apply_image(self, img: np.ndarray) -> np.ndarray:
+        """(H, W, C) of any number type -> (new H, new W, C) float32."""
+        planes = torch.from_numpy(np.ascontiguousarray(img.transpose(2, 0, 1))).float()[None]
+        resized = F.interpolate(planes, size=self.new_size, mode="bilinear", align_corners=False)
+        return resized[0].permute(1, 2, 0).numpy()
+
+    def apply_coords(self, coords: np.ndarray) -> np.ndarray:
+        """(n, 2) float x and y -> a new array, each axis scaled by the quotient of its sides."""
+        (height, width), (new_height, new_width) = self.size, self.new_size
+        return coords * np.array([new_width / width, new_height / height])
+
+
+class FloorResize(T.Augmentation):
+    """Resize the short side to a given length, or the long one to ``max_size`` if that is less; sides are floored.
+
+    Detectron2 rounds its sides and resizes rounded, antialiased pixels. Networks that were trained with this rule
+    notice: on a picture that shrinks, scores and embeddings change visibly.
+
+    Args:
+        short_edge_lengths: pixels; one of them is drawn ("choice"), or a number between two of them ("range").
+            0 leaves images as they are.
+        max_size: of the long side, pixels.
+        sample_style: "choice" or "range" (both ends included).
+
+    Source: the transform of torchvision 0.4's detectors, on which NAE and SeqNet are built.
+    """
+
+    def __init__(self, short_edge_lengths: Sequence[int], max_size: int, sample_style: str = "choice") -> None:
+        super().__init__()
+        self.short_edge_lengths, self.max_size, self.sample_style = tuple(short_edge_lengths), max_size, sample_style
+
+    def get_transform(self, image: np.ndarray) -> Transform:
+        """Draw a length from numpy's global generator, as Detectron2's augmentations do, and resize by it."""
+        lengths = self.short_edge_lengths
+        if self.sample_style == "choice":
+            length = np.random.choice(lengths)  # noqa: NPY002  (the generator that Detectron2 seeds per worker)
+        else:
+            length = np.random.randint(lengths[0], lengths[1] + 1)  # noqa: NPY002
+        size = image.shape[:2]
+        if length == 0:
+            return NoOpTransform()
+        return FloatResizeTransform(size, floored_size(size, short_edge_length=int(length), max_size=self.max_size))
+
+
+def floored_size(size: tuple[int, int], *, short_edge_length: int, max_size: int) -> tuple[int, int]:
+    """The (height, width) that an image of ``size`` is resized to; both at least 1."""
+    scale = short_edge_length / min(size)
+    if max(size) * scale > max_size:
+        scale = max_size / max(size)
+    height, width = (max(1, math.floor(side * scale)) for side in size)
+    return height, width
+
+
+def build_augmentations(cfg: CfgNode, is_train: bool) -> list[T.Augmentation]:
+    """Resizing and, in training, flipping, as INPUT says: Detectron2's list with the resizer of INPUT.RESIZE.
+
+    Raises:
+        ValueError: INPUT.RESIZE is unknown.
+    """
+    given = cfg.INPUT
+    if given.RESIZE not in RESIZERS:
+        raise ValueError(f"INPUT.RESIZE: expected one of {', '.join(RESIZERS)}, found {given.RESIZE!r}")
+    augmentations = detection_utils.build_augmentation(cfg, is_train)
+    if given.RESIZE == "detectron2":
+        return augmentations
+    if is_train:
+        resize = FloorResize(given.MIN_SIZE_TRAIN, given.MAX_SIZE_TRAIN, given.MIN_SIZE_TRAIN_SAMPLING)
+    else:
+        resize = FloorResize([given.MIN_SIZE_TEST], given.MAX_SIZE_TEST)
+    return [resize if isinstance(x, T.ResizeShortestEdge) else x for x in augmentations]
