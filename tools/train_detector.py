@@ -6,7 +6,7 @@ network (TEST.SEARCH.BOXES_FROM). A detector.npz that is there with the same con
 
 Examples:
     python tools/train_detector.py --config-file configs/demo/acf.yaml OUTPUT_DIR output/demo/acf
-    python tools/train_detector.py --config-file configs/baselines/acf.yaml OUTPUT_DIR output/acf DETECTOR.OCTAVES_UP 0.5
+    python tools/train_detector.py --config-file configs/baselines/acf.yaml OUTPUT_DIR output/acf
 
 KEY VALUE pairs override the configuration. Data sets are looked for under $DETECTRON2_DATASETS (default: datasets).
 Exit status: 0, or 2 when an argument or a file does not fit.
