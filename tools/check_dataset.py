@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from inet_d2.command_line import exit_status
 from inet_d2.data.datasets import dataset_root, gallery_sizes_of, load_annotations, load_protocol
@@ -28,6 +27,7 @@ from inet_d2.data.datasets.cuhk_sysu import GALLERY_SIZES
 from inet_d2.data.datasets.frames import read_frame_sizes
 from inet_d2.data.pids import is_labelled
 from inet_d2.files import written_aside
+from inet_d2.image_file import read_image
 
 PUBLISHED = {
     "cuhk_sysu": {
@@ -124,10 +124,9 @@ def find_frame_problems(paths: Sequence[Path], *, decode: bool) -> list[str]:
 def decode_problem(path: Path) -> str:
     """Why a frame cannot be decoded, or nothing."""
     try:
-        with Image.open(path) as image:
-            image.load()
-    except (OSError, ValueError, SyntaxError) as error:
-        return f"{path} cannot be decoded ({error})"
+        read_image(path, "RGB")
+    except ValueError as error:
+        return str(error)
     return ""
 
 
