@@ -10,7 +10,6 @@ Exit status: 0; 1 when frames are missing or damaged; 2 when an argument or an a
 """
 
 import argparse
-import json
 import logging
 import os
 import sys
@@ -26,7 +25,7 @@ from inet_d2.data.datasets import dataset_root, gallery_sizes_of, load_annotatio
 from inet_d2.data.datasets.cuhk_sysu import GALLERY_SIZES
 from inet_d2.data.datasets.frames import read_frame_sizes
 from inet_d2.data.pids import is_labelled
-from inet_d2.files import written_aside
+from inet_d2.files import write_json
 from inet_d2.image_file import read_image
 
 PUBLISHED = {
@@ -154,8 +153,7 @@ def run(options: argparse.Namespace) -> list[str]:
     """
     counts, problems = check(options.dataset, decode=options.decode)
     if options.json:
-        with written_aside(options.json) as aside:
-            aside.write_text(json.dumps(counts, indent=2) + "\n")
+        write_json(options.json, counts)
     return problems
 
 

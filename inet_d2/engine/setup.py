@@ -4,9 +4,10 @@ import argparse
 import importlib
 import logging
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import detectron2
 import torch
@@ -34,7 +35,7 @@ def load_config(config_file: str, opts: Sequence[str] = ()) -> CfgNode:
     Raises:
         FileNotFoundError: there is no such file.
         ValueError: a key that does not exist, a value of the wrong type, a KEY without a VALUE, a file that is no
-            yaml, or a module in EXTENSIONS that cannot be imported.
+            yaml, a device that there is not, or a module in EXTENSIONS that cannot be imported.
     """
     cfg, opts = get_cfg(), list(opts)
     add_inet_config(cfg)
@@ -44,9 +45,30 @@ def load_config(config_file: str, opts: Sequence[str] = ()) -> CfgNode:
             cfg.merge_from_file(config_file, allow_unsafe=False)
     with _explained("command line"):
         cfg.merge_from_list(opts)
-    if cfg.MODEL.DEVICE.startswith("cuda") and not torch.cuda.is_available():
+    try:
+        device = torch.device(cfg.MODEL.DEVICE)
+    except RuntimeError as error:
+        raise ValueError(f'MODEL.DEVICE: expected "cpu", "cuda" or "cuda:1", found "{cfg.MODEL.DEVICE}".') from error
+    if device.type == "cuda" and not torch.cuda.is_available():
         cfg.MODEL.DEVICE = "cpu"
     return cfg
+
+
+def config_leaves(node: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Walk a configuration.
+
+    Args:
+        node: a configuration, or a dictionary of dictionaries.
+        prefix: of the keys.
+
+    Yields:
+        Each key that is no node, with its full path, and its value.
+    """
+    for key, value in node.items():
+        if isinstance(value, Mapping):
+            yield from config_leaves(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
 
 
 def _add_extensions(cfg: CfgNode, config_file: str, opts: list[str]) -> None:
