@@ -21,6 +21,9 @@ def add_inet_config(cfg: CN) -> None:
     # Modules of yours to import before anything is built, so that they can register their parts. A module's
     # function add_config(cfg), if it has one, adds keys, which may then stand in the same file.
     cfg.EXTENSIONS = ()
+    # Data sets of yours, each with its files, by the name that TRAIN and TEST give it; docs/own_data.md has examples.
+    # Ours.
+    cfg.DATASETS.OWN = CN(new_allowed=True)
     _add_backbone_config(cfg)
     _add_input_config(cfg)
     _add_reid_config(cfg)

@@ -3,13 +3,15 @@
 Examples:
     DETECTRON2_DATASETS=/data python tools/check_dataset.py --dataset cuhk_sysu
     python tools/check_dataset.py --dataset prw --json counts.json
+    python tools/check_dataset.py --dataset shop_train --config-file shop.yaml    # of your own, see docs/own_data.md
 
-The counts need the annotations only. Frames are looked for and their headers read; a copy without any frame
-is taken for an annotation-only copy. --decode also decodes every frame (minutes).
+The counts need the annotations only. Frames are looked for and their headers read; a copy of CUHK-SYSU or PRW without
+any frame is taken for an annotation-only copy. --decode also decodes every frame (minutes).
 Exit status: 0; 1 when frames are missing or damaged; 2 when an argument or an annotation file does not fit.
 """
 
 import argparse
+import json
 import logging
 import os
 import sys
@@ -19,14 +21,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from inet_d2.command_line import exit_status
 from inet_d2.data.datasets import dataset_root, gallery_sizes_of, load_annotations, load_protocol
 from inet_d2.data.datasets.cuhk_sysu import GALLERY_SIZES
 from inet_d2.data.datasets.frames import read_frame_sizes
 from inet_d2.data.pids import is_labelled
-from inet_d2.files import write_json
-from inet_d2.image_file import read_image
+from inet_d2.engine import load_config
+from inet_d2.files import written_aside
 
 PUBLISHED = {
     "cuhk_sysu": {
@@ -86,31 +89,39 @@ def count_split(records: Sequence[dict[str, Any]]) -> dict[str, int]:
 
 
 def published_counts(dataset: str, split: str) -> dict[str, Any]:
-    """The published numbers of a split, with the difference that follows from them."""
+    """The published numbers of a split, with the difference that follows from them; nothing for other data sets."""
+    if dataset not in PUBLISHED:
+        return {}
     numbers: dict[str, Any] = dict(PUBLISHED[dataset][split])
     return {**numbers, "unlabelled_boxes": numbers["boxes"] - numbers["labelled_boxes"]}
 
 
 def format_counts(dataset: str, counts: dict[str, dict[str, int]]) -> str:
     """Counts beside the published numbers, as a Markdown table."""
+    width = max(map(len, ["split", *counts]))
     lines = [
-        "| split | count                | this copy |   published |",
-        "| ----- | -------------------- | --------: | ----------: |",
+        f"| {'split':<{width}} | count                | this copy |   published |",
+        f"| {'-' * width} | -------------------- | --------: | ----------: |",
     ]
     for split, found in counts.items():
         published = published_counts(dataset, split)
         for name, value in found.items():
             expected = published.get(name, "-")
-            lines.append(f"| {split:<5} | {name.replace('_', ' '):<20} | {value:>9} | {expected!s:>11} |")
+            lines.append(f"| {split:<{width}} | {name.replace('_', ' '):<20} | {value:>9} | {expected!s:>11} |")
     return "\n".join(lines)
 
 
-def find_frame_problems(paths: Sequence[Path], *, decode: bool) -> list[str]:
-    """One sentence per frame that is missing or unreadable; none for a copy without frames."""
+def lacks_frames(paths: Sequence[Path]) -> bool:
+    """Whether a copy has annotations only; says so."""
     folder = paths[0].parent if paths else Path()
-    if not folder.is_dir() or not any(folder.iterdir()):
-        print(f"frames: {folder} holds none; annotation-only copy, frames are not checked")
-        return []
+    if folder.is_dir() and any(folder.iterdir()):
+        return False
+    print(f"frames: {folder} holds none; annotation-only copy, frames are not checked")
+    return True
+
+
+def find_frame_problems(paths: Sequence[Path], *, decode: bool) -> list[str]:
+    """One sentence per frame that is missing or unreadable."""
     sizes, problems = read_frame_sizes(paths)
     if decode:
         readable = [path for path, size in zip(paths, sizes, strict=True) if size is not None]
@@ -123,14 +134,15 @@ def find_frame_problems(paths: Sequence[Path], *, decode: bool) -> list[str]:
 def decode_problem(path: Path) -> str:
     """Why a frame cannot be decoded, or nothing."""
     try:
-        read_image(path, "RGB")
-    except ValueError as error:
-        return str(error)
+        with Image.open(path) as image:
+            image.load()
+    except (OSError, ValueError, SyntaxError) as error:
+        return f"{path} cannot be decoded ({error})"
     return ""
 
 
 def check(dataset: str, *, decode: bool) -> tuple[dict[str, int], list[str]]:
-    """Print the counts; return those for --json and the problems with frames."""
+    """Print the counts of a published data set; return those for --json and the problems with frames."""
     records = {split: load_annotations(f"{dataset}_{split}") for split in ("train", "test")}
     counts = {split: count_split(found) for split, found in records.items()}
     counts["test"]["queries"] = load_protocol(f"{dataset}_test", 0).num_queries
@@ -140,9 +152,21 @@ def check(dataset: str, *, decode: bool) -> tuple[dict[str, int], list[str]]:
         absent = [f"TestG{size}.mat" for size in GALLERY_SIZES if not (folder / f"TestG{size}.mat").is_file()]
         print(f"search protocols: {', '.join(absent) + ' absent' if absent else 'all present'}")
     paths = [Path(record["file_name"]) for split in records.values() for record in split]
-    problems = find_frame_problems(paths, decode=decode)
+    problems = [] if lacks_frames(paths) else find_frame_problems(paths, decode=decode)
     found = {f"{split}_{key}": counts[split][key] for split, keys in JSON_KEYS.items() for key in keys}
     return {**found, "queries": counts["test"]["queries"]}, problems
+
+
+def check_own(name: str, *, decode: bool) -> tuple[dict[str, int], list[str]]:
+    """The same for one split of the user's own, whose search protocol may be impossible."""
+    records = load_annotations(name)
+    counts = count_split(records)
+    try:
+        counts["queries"] = load_protocol(name, 0).num_queries
+    except ValueError as error:
+        print(f"search protocol: none ({error})")
+    print(format_counts(name, {name: counts}))
+    return counts, find_frame_problems([Path(record["file_name"]) for record in records], decode=decode)
 
 
 def run(options: argparse.Namespace) -> list[str]:
@@ -151,16 +175,21 @@ def run(options: argparse.Namespace) -> list[str]:
     Raises:
         OSError, ValueError: an argument or an annotation file does not fit.
     """
-    counts, problems = check(options.dataset, decode=options.decode)
+    if options.config_file:
+        load_config(options.config_file)
+    look = check if options.dataset in PUBLISHED else check_own
+    counts, problems = look(options.dataset, decode=options.decode)
     if options.json:
-        write_json(options.json, counts)
+        with written_aside(options.json) as aside:
+            aside.write_text(json.dumps(counts, indent=2) + "\n")
     return problems
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the tool."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--dataset", required=True, choices=sorted(PUBLISHED))
+    parser.add_argument("--dataset", required=True, help="cuhk_sysu, prw, or a registered split of your own")
+    parser.add_argument("--config-file", default="", help="its DATASETS.OWN or EXTENSIONS registers your own data set")
     parser.add_argument("--json", type=Path, help="write the counts here")
     parser.add_argument("--decode", action="store_true", help="decode every frame instead of reading headers only")
     options = parser.parse_args(arguments)

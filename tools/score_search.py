@@ -6,12 +6,14 @@ Examples:
     python tools/score_search.py --dataset prw_test --predictions P.npz --cross-camera
     python tools/score_search.py --dataset cuhk_sysu_test --predictions ours.npz theirs.npz \
         --gallery-size 50 100 500 1000 2000 4000 --plot gallery_size.png
+    python tools/score_search.py --dataset shop_test --config-file shop.yaml --predictions P.npz    # data of your own
 
 Annotations are looked for under $DETECTRON2_DATASETS (default: datasets).
 Exit status: 0, or 2 when an argument or a file does not fit.
 """
 
 import argparse
+import json
 import logging
 import sys
 from collections.abc import Sequence
@@ -21,11 +23,12 @@ from typing import TYPE_CHECKING, Any
 
 from inet_d2.command_line import exit_status
 from inet_d2.data.datasets.cuhk_sysu import SUBSETS
+from inet_d2.engine import load_config
 from inet_d2.evaluation import ContextPredictions, SearchPredictions, load_scoring_data, score_predictions
 from inet_d2.evaluation.gallery_walk import RULES
 from inet_d2.evaluation.scoring import FULL_GALLERY
 from inet_d2.evaluation.search_metric import AP_KINDS
-from inet_d2.files import write_json, written_aside
+from inet_d2.files import written_aside
 from inet_d2.visualization import draw_gallery_curves
 
 if TYPE_CHECKING:
@@ -49,7 +52,8 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
-    add("--dataset", required=True, help="a registered test split: cuhk_sysu_test, prw_test")
+    add("--dataset", required=True, help="a registered test split: cuhk_sysu_test, prw_test, or your own")
+    add("--config-file", default="", help="its DATASETS.OWN or EXTENSIONS registers your own data set")
     add("--predictions", required=True, nargs="+", type=Path, help="one or more .npz files of an evaluation")
     add(
         "--gallery-size",
@@ -162,12 +166,15 @@ def run(options: argparse.Namespace) -> None:
     for path in filter(None, (options.json, options.plot)):
         if not path.absolute().parent.is_dir():
             raise ValueError(f"{path}: expected an existing folder, found none; create {path.parent} first")
+    if options.config_file:
+        load_config(options.config_file)
     results = score_files(options)
     for file_name, scores in results.items():
         print(f"{file_name}\n{format_scores(scores)}")
     if options.json:
         content = results if len(results) > 1 else next(iter(results.values()))
-        write_json(options.json, content)
+        with written_aside(options.json) as aside:
+            aside.write_text(json.dumps(content, indent=2) + "\n")
     if options.plot:
         figure = draw_plot(results, len(SearchPredictions.load(options.predictions[0]).gallery_names))
         with written_aside(options.plot) as aside:

@@ -16,6 +16,7 @@ datasets). Exit status: 0, or 2 when an argument or a file does not fit.
 """
 
 import argparse
+import json
 import logging
 import sys
 from collections.abc import Sequence
@@ -28,7 +29,7 @@ from inet_d2.data.datasets import load_annotations, load_protocol
 from inet_d2.engine import load_config
 from inet_d2.evaluation import SearchPredictions, format_results, load_scoring_data, score_predictions
 from inet_d2.evaluation.search_evaluator import evaluator_results
-from inet_d2.files import write_json
+from inet_d2.files import written_aside
 
 ANNOTATED = "annotated"
 
@@ -86,7 +87,8 @@ def run(options: argparse.Namespace) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         predictions.save(folder / "predictions.npz")
         (folder / "config.yaml").write_text(cfg.dump())
-        write_json(folder / "results.json", results)
+        with written_aside(folder / "results.json") as aside:
+            aside.write_text(json.dumps(results, indent=2) + "\n")
         print(f"{format_results(results)}\nWritten: {folder}/predictions.npz and results.json", flush=True)
 
 

@@ -8,18 +8,30 @@ from inet_d2.data.datasets.builtin import (
     register_builtin_datasets,
 )
 from inet_d2.data.datasets.cuhk_sysu import load_cuhk_sysu, load_cuhk_sysu_protocol
+from inet_d2.data.datasets.made_protocol import ProtocolRule, make_protocol
+from inet_d2.data.datasets.mot import MotRule, load_mot
+from inet_d2.data.datasets.own import register_mot, register_own_datasets, register_person_json
+from inet_d2.data.datasets.person_json import load_person_json
 from inet_d2.data.datasets.protocol import SearchProtocol
 from inet_d2.data.datasets.prw import load_prw, load_prw_protocol
 
 __all__ = [
+    "MotRule",
+    "ProtocolRule",
     "SearchProtocol",
     "dataset_root",
     "gallery_sizes_of",
     "load_annotations",
     "load_cuhk_sysu",
     "load_cuhk_sysu_protocol",
+    "load_mot",
+    "load_person_json",
     "load_protocol",
     "load_prw",
     "load_prw_protocol",
+    "make_protocol",
     "register_builtin_datasets",
+    "register_mot",
+    "register_own_datasets",
+    "register_person_json",
 ]

@@ -1,8 +1,9 @@
 """Names of the built-in data sets in Detectron2's catalogs, and access to their search protocols by name.
 
-A data set of your own takes part in person search when it is registered in ``DatasetCatalog`` with records as
-in ``load_cuhk_sysu`` and its metadata has ``thing_classes=["person"]`` and, for a test split,
-``protocol_loader``: a function from the gallery size (0 = full) to a ``SearchProtocol``.
+Files of your own are registered in one line, see ``own.py``. A reader of your own takes part in person search when it
+is registered in ``DatasetCatalog`` with records as in ``load_cuhk_sysu`` and its metadata has
+``thing_classes=["person"]`` and, for a test split, ``protocol_loader``: a function from the gallery size (0 = full) to
+a ``SearchProtocol``.
 """
 
 import os
@@ -86,7 +87,16 @@ def load_annotations(dataset_name: str) -> list[dict[str, Any]]:
 
     Returns:
         Its records; built-in data sets leave out ``height`` and ``width``.
+
+    Raises:
+        ValueError: no data set has this name.
     """
+    known = sorted(DatasetCatalog.list())
+    if dataset_name not in known:
+        raise ValueError(
+            f"{dataset_name!r}: expected the name of a data set, one of {', '.join(known)}; one of your own is "
+            "listed in a configuration (DATASETS.OWN, see docs/own_data.md)"
+        )
     loader = MetadataCatalog.get(dataset_name).get("annotation_loader", None)
     return loader() if loader is not None else DatasetCatalog.get(dataset_name)
 

@@ -1,6 +1,5 @@
 """CUHK-SYSU's search protocol files (TestG*.mat and the subsets) as compact lists."""
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,6 @@ from inet_d2.matlab.read import boxes_of, load_mat_variable, text_of
 from inet_d2.matlab.stream import stream_struct, struct_header
 
 _BYTES_AT_ONCE = 1 << 25
-_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,8 +65,8 @@ def read_protocol_lists(path: Path, variable: str, *, remedy: str) -> ProtocolLi
     if path.is_file():
         try:
             return _read_streaming(path, variable)
-        except Exception as error:  # noqa: BLE001  (another layout, or damage that may fail anywhere: scipy tells)
-            _logger.debug("%s: not streamed (%r)", path, error)
+        except UnusualLayoutError:
+            pass  # slower, but knows every layout and says what is wrong
     return _read_with_scipy(path, variable, remedy)
 
 
