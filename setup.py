@@ -30,9 +30,11 @@ setup(
         "tqdm>=4.60",
     ],
     entry_points={"console_scripts": ["inet-search = inet_d2.search.commands.main:main"]},
+    package_data={"inet_d2.search": ["page/*"]},
     extras_require={
         "plot": ["matplotlib>=3.8"],
         "video": ["av>=14"],
+        "web": ["starlette>=0.41", "uvicorn>=0.32"],
         "parquet": ["pyarrow>=17"],
     },
 )

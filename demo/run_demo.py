@@ -14,7 +14,7 @@ from pathlib import Path
 
 from inet_d2.command_line import child_environment
 from inet_d2.engine.checkpoint_file import is_sound
-from inet_d2.files import written_aside
+from inet_d2.files import write_json
 
 ROOT = Path(__file__).resolve().parent.parent
 SCENES_SEED = 2026
@@ -119,8 +119,7 @@ class Demo:
             "untrained_gt_boxes": read_json(self.output / "untrained" / "results.json")["search"],
             "mean_colour_gt_boxes": read_json(self.output / "mean_colour" / "results.json")["search"]["50"],
         }
-        with written_aside(self.output / "results.json") as aside:
-            aside.write_text(json.dumps(results, indent=2) + "\n")
+        write_json(self.output / "results.json", results)
         return results
 
     def _train_net(self, stage: str, folder: Path, *opts: object) -> None:

@@ -1,9 +1,12 @@
 """Files that are either whole or not there."""
 
+import json
+import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 
 @contextmanager
@@ -28,6 +31,25 @@ def written_aside(path: str | os.PathLike) -> Iterator[Path]:
         _sync(path.parent)
     finally:
         aside.unlink(missing_ok=True)
+
+
+def write_json(path: str | os.PathLike, content: Any) -> None:
+    """Write a JSON file that any reader takes.
+
+    Args:
+        path: file to be; its folder exists.
+        content: what ``json`` can write. Numbers that are not finite become null: JSON knows no NaN.
+    """
+    with written_aside(path) as aside:
+        aside.write_text(json.dumps(_finite(content), indent=2, allow_nan=False) + "\n")
+
+
+def _finite(content: Any) -> Any:
+    if isinstance(content, Mapping):
+        return {key: _finite(value) for key, value in content.items()}
+    if isinstance(content, (list, tuple)):
+        return [_finite(value) for value in content]
+    return None if isinstance(content, float) and not math.isfinite(content) else content
 
 
 def _sync(path: Path) -> None:

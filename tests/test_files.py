@@ -1,6 +1,9 @@
+import json
+
+import numpy as np
 import pytest
 
-from inet_d2.files import written_aside
+from inet_d2.files import write_json, written_aside
 
 
 def test_the_file_is_there_when_the_block_ends(tmp_path):
@@ -26,3 +29,15 @@ def test_a_failure_leaves_the_older_file(tmp_path):
         write_half()
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_json_has_no_bare_nan(tmp_path):
+    path = tmp_path / "a.json"
+    write_json(path, {"AP": float("nan"), "all": [1.5, float("inf"), np.float64("nan")], "pair": (1, "x"), 3: None})
+
+    def refuse(constant):
+        raise AssertionError(constant)
+
+    found = json.loads(path.read_text(), parse_constant=refuse)
+    assert found == {"AP": None, "all": [1.5, None, None], "pair": [1, "x"], "3": None}
+    assert path.read_text().endswith("}\n")

@@ -14,6 +14,7 @@ CONFIGS = sorted((ROOT / "configs").rglob("*.yaml"))
 LEVELS = {
     "inet_d2.arrays": 0,
     "inet_d2.boxes": 0,
+    "inet_d2.image_file": 0,
     "inet_d2.matlab": 0,
     "inet_d2.scenes": 0,
     "inet_d2.command_line": 0,

@@ -11,7 +11,6 @@ Exit status: 0; 1 when frames are missing or damaged; 2 when an argument or an a
 """
 
 import argparse
-import json
 import logging
 import os
 import sys
@@ -21,7 +20,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from inet_d2.command_line import exit_status
 from inet_d2.data.datasets import dataset_root, gallery_sizes_of, load_annotations, load_protocol
@@ -29,7 +27,8 @@ from inet_d2.data.datasets.cuhk_sysu import GALLERY_SIZES
 from inet_d2.data.datasets.frames import read_frame_sizes
 from inet_d2.data.pids import is_labelled
 from inet_d2.engine import load_config
-from inet_d2.files import written_aside
+from inet_d2.files import write_json
+from inet_d2.image_file import read_image
 
 PUBLISHED = {
     "cuhk_sysu": {
@@ -134,10 +133,9 @@ def find_frame_problems(paths: Sequence[Path], *, decode: bool) -> list[str]:
 def decode_problem(path: Path) -> str:
     """Why a frame cannot be decoded, or nothing."""
     try:
-        with Image.open(path) as image:
-            image.load()
-    except (OSError, ValueError, SyntaxError) as error:
-        return f"{path} cannot be decoded ({error})"
+        read_image(path, "RGB")
+    except ValueError as error:
+        return str(error)
     return ""
 
 
@@ -180,8 +178,7 @@ def run(options: argparse.Namespace) -> list[str]:
     look = check if options.dataset in PUBLISHED else check_own
     counts, problems = look(options.dataset, decode=options.decode)
     if options.json:
-        with written_aside(options.json) as aside:
-            aside.write_text(json.dumps(counts, indent=2) + "\n")
+        write_json(options.json, counts)
     return problems
 
 

@@ -11,12 +11,12 @@ import inet_d2  # noqa: F401  # isort: skip  (first: it keeps a warning of fvcor
 import cv2
 import numpy as np
 from detectron2.data import DatasetCatalog
-from detectron2.data.detection_utils import read_image
 from tqdm import tqdm
 
 from inet_d2.command_line import exit_status
 from inet_d2.data.datasets.builtin import load_protocol
 from inet_d2.evaluation import SearchPredictions
+from inet_d2.image_file import read_image
 
 EXAMPLES = """
 Example:

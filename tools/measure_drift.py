@@ -14,7 +14,6 @@ Exit status: 0, or 2 when an argument or a file does not fit.
 """
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -32,7 +31,7 @@ from inet_d2.command_line import exit_status, split_options
 from inet_d2.data.pids import is_labelled
 from inet_d2.data.search_mapper import SearchDatasetMapper
 from inet_d2.engine import INetTrainer, find_weights, load_config
-from inet_d2.files import written_aside
+from inet_d2.files import write_json
 from inet_d2.modeling.identity.drift import embedding_drift
 
 COLUMNS = ("drift", "others_now", "others_stored", "loss_now", "loss_stored", "rank1")
@@ -142,8 +141,7 @@ def run(options: argparse.Namespace) -> None:
     print(format_rows(rows))
     if options.json:
         options.json.parent.mkdir(parents=True, exist_ok=True)
-        with written_aside(options.json) as aside:
-            aside.write_text(json.dumps(rows, indent=2) + "\n")
+        write_json(options.json, rows)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -17,7 +17,6 @@ Exit status: 0; 1 when a run failed; 2 when an argument or a file does not fit; 
 
 import argparse
 import fcntl
-import json
 import shlex
 import signal
 import statistics
@@ -33,7 +32,7 @@ import numpy as np
 import yaml
 
 from inet_d2.command_line import child_environment, exit_status, split_options
-from inet_d2.files import written_aside
+from inet_d2.files import write_json, written_aside
 from inet_d2.reproduction import PREDICTIONS, Reproduction, Step, format_differences, format_paper_table
 from inet_d2.visualization import draw_gallery_curves
 
@@ -198,9 +197,9 @@ class Runner:
             "rows": [asdict(row) for row in rows],
         }
         text = "\n\n".join(paragraphs) + "\n"
-        for suffix, words in ((".json", json.dumps(content, indent=2) + "\n"), (".md", text)):
-            with written_aside(self.output / (self.options.table + suffix)) as aside:
-                aside.write_text(words)
+        write_json(self.output / f"{self.options.table}.json", content)
+        with written_aside(self.output / f"{self.options.table}.md") as aside:
+            aside.write_text(text)
         return text
 
     def _differences(self, columns: Sequence[str]) -> list[str]:

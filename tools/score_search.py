@@ -13,7 +13,6 @@ Exit status: 0, or 2 when an argument or a file does not fit.
 """
 
 import argparse
-import json
 import logging
 import sys
 from collections.abc import Sequence
@@ -28,7 +27,7 @@ from inet_d2.evaluation import ContextPredictions, SearchPredictions, load_scori
 from inet_d2.evaluation.gallery_walk import RULES
 from inet_d2.evaluation.scoring import FULL_GALLERY
 from inet_d2.evaluation.search_metric import AP_KINDS
-from inet_d2.files import written_aside
+from inet_d2.files import write_json, written_aside
 from inet_d2.visualization import draw_gallery_curves
 
 if TYPE_CHECKING:
@@ -173,8 +172,7 @@ def run(options: argparse.Namespace) -> None:
         print(f"{file_name}\n{format_scores(scores)}")
     if options.json:
         content = results if len(results) > 1 else next(iter(results.values()))
-        with written_aside(options.json) as aside:
-            aside.write_text(json.dumps(content, indent=2) + "\n")
+        write_json(options.json, content)
     if options.plot:
         figure = draw_plot(results, len(SearchPredictions.load(options.predictions[0]).gallery_names))
         with written_aside(options.plot) as aside:

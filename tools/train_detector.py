@@ -13,7 +13,6 @@ Exit status: 0, or 2 when an argument or a file does not fit.
 """
 
 import argparse
-import json
 import logging
 import sys
 from collections.abc import Mapping, Sequence
@@ -34,7 +33,7 @@ from inet_d2.data.person_mapper import read_frame
 from inet_d2.engine import load_config
 from inet_d2.evaluation import SearchPredictions, format_results, load_scoring_data, score_predictions
 from inet_d2.evaluation.search_evaluator import evaluator_results
-from inet_d2.files import written_aside
+from inet_d2.files import write_json
 
 
 def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
@@ -75,8 +74,7 @@ def run(options: argparse.Namespace) -> None:
     }
     scores = score_predictions(replace(predictions, **blank), data, score_thresh=settings.SCORE_THRESH)
     results = {"detection": evaluator_results(scores)["detection"]}
-    with written_aside(folder / "results.json") as aside:
-        aside.write_text(json.dumps(results, indent=2) + "\n")
+    write_json(folder / "results.json", results)
     print(f"{format_results(results)}\nWritten: {folder}/detector.npz, predictions.npz and results.json", flush=True)
 
 

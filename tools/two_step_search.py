@@ -16,7 +16,6 @@ datasets). Exit status: 0, or 2 when an argument or a file does not fit.
 """
 
 import argparse
-import json
 import logging
 import sys
 from collections.abc import Sequence
@@ -29,7 +28,7 @@ from inet_d2.data.datasets import load_annotations, load_protocol
 from inet_d2.engine import load_config
 from inet_d2.evaluation import SearchPredictions, format_results, load_scoring_data, score_predictions
 from inet_d2.evaluation.search_evaluator import evaluator_results
-from inet_d2.files import written_aside
+from inet_d2.files import write_json
 
 ANNOTATED = "annotated"
 
@@ -87,8 +86,7 @@ def run(options: argparse.Namespace) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         predictions.save(folder / "predictions.npz")
         (folder / "config.yaml").write_text(cfg.dump())
-        with written_aside(folder / "results.json") as aside:
-            aside.write_text(json.dumps(results, indent=2) + "\n")
+        write_json(folder / "results.json", results)
         print(f"{format_results(results)}\nWritten: {folder}/predictions.npz and results.json", flush=True)
 
 

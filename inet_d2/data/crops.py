@@ -22,6 +22,7 @@ from inet_d2.data.person_mapper import (
     to_input_tensor,
 )
 from inet_d2.data.pids import is_labelled
+from inet_d2.image_file import check_image_format
 
 Record = dict[str, Any]
 
@@ -155,6 +156,7 @@ class PersonCropMapper:
         self.gain = gain
         self.num_crops = num_crops
         self.flip_prob = flip_prob
+        check_image_format(image_format)
         self.image_format = image_format
 
     @classmethod

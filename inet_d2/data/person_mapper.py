@@ -2,17 +2,16 @@
 
 import copy
 import logging
-import os
 from typing import Any
 
 import numpy as np
 import torch
 from detectron2.config import CfgNode, configurable
-from detectron2.data import detection_utils
 from detectron2.data import transforms as T
 from detectron2.structures import Boxes, BoxMode, Instances
 
 from inet_d2.data.resize import build_augmentations
+from inet_d2.image_file import check_image_format, read_image
 
 _logger = logging.getLogger(__name__)
 
@@ -24,7 +23,7 @@ def read_frame(record: dict[str, Any], image_format: str) -> np.ndarray:
 
     Args:
         record: dataset record with ``file_name``; changed in place where it has no size.
-        image_format: value of ``INPUT.FORMAT``, for example "BGR".
+        image_format: value of ``INPUT.FORMAT``, "BGR" or "RGB".
 
     Returns:
         (H, W, 3) uint8.
@@ -33,17 +32,14 @@ def read_frame(record: dict[str, Any], image_format: str) -> np.ndarray:
         FileNotFoundError: no such file.
         ValueError: the file is no image that can be decoded, or its size is not the record's.
     """
-    path = record["file_name"]
-    if not os.path.isfile(path):
-        raise FileNotFoundError(
-            f"image {path} is missing; complete the copy of the data set, or set DETECTRON2_DATASETS to the "
-            "folder that holds it"
+    image = read_image(record["file_name"], image_format)
+    height, width = image.shape[:2]
+    expected = record.setdefault("width", width), record.setdefault("height", height)
+    if expected != (width, height):
+        raise ValueError(
+            f"{record['file_name']}: expected {expected[0]} x {expected[1]} pixels, as its record says, found "
+            f"{width} x {height}; correct width and height (those of the upright image) or replace the file"
         )
-    try:
-        image = detection_utils.read_image(path, format=image_format)
-    except (OSError, SyntaxError) as error:  # what Pillow raises for broken files
-        raise ValueError(f"image {path} cannot be decoded ({error}); replace the file by a sound copy") from error
-    detection_utils.check_image_size(record, image)
     return image
 
 
@@ -112,11 +108,15 @@ class PersonImageMapper:
 
     Args:
         augmentations: applied in order to image and boxes.
-        image_format: value of ``INPUT.FORMAT``.
+        image_format: value of ``INPUT.FORMAT``, "BGR" or "RGB".
+
+    Raises:
+        ValueError: another format.
     """
 
     @configurable
     def __init__(self, *, augmentations: list[T.Augmentation], image_format: str) -> None:
+        check_image_format(image_format)
         self.augmentations = T.AugmentationList(augmentations)
         self.image_format = image_format
         self._has_warned = False

@@ -12,6 +12,7 @@ from detectron2.data import transforms as T
 from inet_d2.data.person_mapper import annotation_boxes, read_frame, to_input_tensor, transform_boxes
 from inet_d2.data.resize import build_augmentations
 from inet_d2.data.saved_boxes import load_saved_boxes
+from inet_d2.image_file import check_image_format
 
 
 class SearchDatasetMapper:
@@ -22,6 +23,9 @@ class SearchDatasetMapper:
         image_format: value of ``INPUT.FORMAT``.
         use_gt_boxes: hand the annotated boxes to the model as ``gallery_boxes``.
         saved_boxes: boxes and scores by ``image_id`` to hand to the model instead; see ``load_saved_boxes``.
+
+    Raises:
+        ValueError: ``image_format`` is neither "BGR" nor "RGB".
     """
 
     @configurable
@@ -34,6 +38,7 @@ class SearchDatasetMapper:
         saved_boxes: Mapping[str, tuple[np.ndarray, np.ndarray]] | None = None,
     ) -> None:
         self.augmentations = T.AugmentationList(augmentations)
+        check_image_format(image_format)
         self.image_format = image_format
         self.use_gt_boxes = use_gt_boxes
         self.saved_boxes = saved_boxes

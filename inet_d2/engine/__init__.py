@@ -1,6 +1,7 @@
 """Configuration from the command line, the trainer, its checkpoints, and the check of weights."""
 
 from inet_d2.engine.checkpointer import RunCheckpointer
+from inet_d2.engine.model_parts import explained_parts
 from inet_d2.engine.run_stopped import RunStoppedError
 from inet_d2.engine.settings_check import check_settings
 from inet_d2.engine.setup import load_config, record_restored_on_error, setup
@@ -13,6 +14,7 @@ __all__ = [
     "RunStoppedError",
     "check_settings",
     "check_weights",
+    "explained_parts",
     "find_weights",
     "load_config",
     "record_restored_on_error",

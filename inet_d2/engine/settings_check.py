@@ -1,5 +1,7 @@
 """Settings of a run that would fail deep inside of the engine, asked before anything is built."""
 
+import math
+
 from detectron2.config import CfgNode
 from detectron2.data import DatasetCatalog
 from detectron2.modeling import META_ARCH_REGISTRY
@@ -9,13 +11,15 @@ def check_settings(cfg: CfgNode) -> None:
     """Check what every run needs.
 
     Raises:
-        ValueError: SOLVER.MAX_ITER, CHECKPOINT_PERIOD or CHECKPOINTS_KEPT is out of its range, or a data set or the
-            meta-architecture is not registered; the message says what is.
+        ValueError: SOLVER.BASE_LR, MAX_ITER, CHECKPOINT_PERIOD or CHECKPOINTS_KEPT is out of its range, or a data set
+            or the meta-architecture is not registered; the message says what is.
     """
     solver = cfg.SOLVER
     for name, least in (("MAX_ITER", 1), ("CHECKPOINT_PERIOD", 1), ("CHECKPOINTS_KEPT", 0)):
         if solver[name] < least:
             raise ValueError(f"SOLVER.{name}: expected at least {least}, found {solver[name]}.")
+    if not 0 < solver.BASE_LR < math.inf:
+        raise ValueError(f"SOLVER.BASE_LR: expected a number above 0, found {solver.BASE_LR}.")
     known = sorted(DatasetCatalog.list())
     for key in ("TRAIN", "TEST"):
         for name in cfg.DATASETS[key]:

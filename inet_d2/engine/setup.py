@@ -4,9 +4,10 @@ import argparse
 import importlib
 import logging
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import detectron2
 import torch
@@ -35,7 +36,8 @@ def load_config(config_file: str, opts: Sequence[str] = ()) -> CfgNode:
     Raises:
         FileNotFoundError: there is no such file.
         ValueError: a key that does not exist, a value of the wrong type, a KEY without a VALUE, a file that is no
-            yaml, a module in EXTENSIONS that cannot be imported, or an entry of DATASETS.OWN that does not fit.
+            yaml, a device that there is not, a module in EXTENSIONS that cannot be imported, or an entry of
+            DATASETS.OWN that does not fit.
     """
     cfg, opts = get_cfg(), list(opts)
     add_inet_config(cfg)
@@ -46,9 +48,30 @@ def load_config(config_file: str, opts: Sequence[str] = ()) -> CfgNode:
     with _explained("command line"):
         cfg.merge_from_list(opts)
     register_own_datasets(cfg.DATASETS.OWN)
-    if cfg.MODEL.DEVICE.startswith("cuda") and not torch.cuda.is_available():
+    try:
+        device = torch.device(cfg.MODEL.DEVICE)
+    except RuntimeError as error:
+        raise ValueError(f'MODEL.DEVICE: expected "cpu", "cuda" or "cuda:1", found "{cfg.MODEL.DEVICE}".') from error
+    if device.type == "cuda" and not torch.cuda.is_available():
         cfg.MODEL.DEVICE = "cpu"
     return cfg
+
+
+def config_leaves(node: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Walk a configuration.
+
+    Args:
+        node: a configuration, or a dictionary of dictionaries.
+        prefix: of the keys.
+
+    Yields:
+        Each key that is no node, with its full path, and its value.
+    """
+    for key, value in node.items():
+        if isinstance(value, Mapping):
+            yield from config_leaves(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
 
 
 def _add_extensions(cfg: CfgNode, config_file: str, opts: list[str]) -> None:

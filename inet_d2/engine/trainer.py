@@ -1,6 +1,5 @@
 """The trainer: Detectron2's, with this package's loaders, evaluators and optimiser."""
 
-import json
 import logging
 import os
 import weakref
@@ -20,6 +19,7 @@ from inet_d2.engine.checkpoint_file import read_checkpoint
 from inet_d2.engine.checkpointer import FINAL, RunCheckpointer
 from inet_d2.engine.clipping import WHOLE_MODEL, clip_whole_model
 from inet_d2.engine.finished_only import FinishedOnly
+from inet_d2.engine.model_parts import explained_parts
 from inet_d2.engine.resume import (
     RunPosition,
     check_checkpoint_fits,
@@ -33,7 +33,7 @@ from inet_d2.engine.run_stopped import SentenceFilter
 from inet_d2.engine.settings_check import check_settings
 from inet_d2.engine.weights import find_weights
 from inet_d2.evaluation import PersonSearchEvaluator, format_results
-from inet_d2.files import written_aside
+from inet_d2.files import write_json
 
 _logger = logging.getLogger(__name__)
 
@@ -70,19 +70,22 @@ class INetTrainer(DefaultTrainer):
         """Read the annotations, frame sizes and protocols of DATASETS.TEST, so that faults show before any work.
 
         Raises:
-            FileNotFoundError, ValueError: see the readers.
+            FileNotFoundError, ValueError: see the readers; or TEST.SEARCH does not fit a data set.
         """
         for name in cfg.DATASETS.TEST:
             cls.build_test_loader(cfg, name)
+            PersonSearchEvaluator(cfg, name)
 
     @classmethod
     def build_model(cls, cfg: CfgNode) -> nn.Module:
         """The model that MODEL.META_ARCHITECTURE names.
 
         Raises:
-            ValueError: DATALOADER.TRAIN_LOADER does not give what the model trains on.
+            ValueError: DATALOADER.TRAIN_LOADER does not give what the model trains on; see also
+                :func:`explained_parts`.
         """
-        model = super().build_model(cfg)
+        with explained_parts(cfg):
+            model = super().build_model(cfg)
         _check_loader(cfg, model)
         return model
 
@@ -157,8 +160,7 @@ class INetTrainer(DefaultTrainer):
             by_name = results if len(cfg.DATASETS.TEST) > 1 else dict.fromkeys(cfg.DATASETS.TEST, results)
             for name, figures in by_name.items():
                 _logger.info("figures of %s:\n%s", name, format_results(figures))
-            with written_aside(os.path.join(cfg.OUTPUT_DIR, "results.json")) as aside:
-                aside.write_text(json.dumps(results, indent=2) + "\n")
+            write_json(os.path.join(cfg.OUTPUT_DIR, "results.json"), results)
         return results
 
     def resume_or_load(self, resume: bool = True) -> None:

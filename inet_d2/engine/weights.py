@@ -3,12 +3,14 @@
 import logging
 import os
 from collections.abc import Iterable
+from pathlib import Path
 
 import torch
 from detectron2.utils.file_io import PathManager
 from fvcore.common.checkpoint import Checkpointer
 from torch import nn
 
+from inet_d2.conversion.reading import read_weights
 from inet_d2.engine.checkpoint_file import read_checkpoint
 
 _logger = logging.getLogger(__name__)
@@ -40,7 +42,27 @@ def find_weights(checkpointer: Checkpointer, weights: str, *, resume: bool, comp
         check_weights(checkpointer.model, path, complete=True, source="last checkpoint")
         return path
     check_weights(checkpointer.model, weights, complete=complete)
+    if not weights:
+        _warn_of_none(checkpointer, complete)
     return weights
+
+
+def _warn_of_none(checkpointer: Checkpointer, complete: bool) -> None:
+    """Say what random weights mean, where nobody may have meant them."""
+    if complete:
+        hint = ""
+        if checkpointer.has_checkpoint():
+            hint = f"; {checkpointer.save_dir} holds a checkpoint, which --resume takes"
+        _logger.warning("MODEL.WEIGHTS is empty: the model has random weights%s.", hint)
+        return
+    frozen = [name for name, parameter in checkpointer.model.named_parameters() if not parameter.requires_grad]
+    if frozen:
+        _logger.warning(
+            "MODEL.WEIGHTS is empty, and %d parameters stay as they are, at random: %s. Name weights, or unfreeze them "
+            "(MODEL.BACKBONE.FREEZE_AT 0).",
+            len(frozen),
+            _some(frozen),
+        )
 
 
 def check_weights(model: nn.Module, path: str, *, complete: bool, source: str = "MODEL.WEIGHTS") -> None:
@@ -48,8 +70,8 @@ def check_weights(model: nn.Module, path: str, *, complete: bool, source: str = 
 
     Args:
         model: the model that is about to load it.
-        path: a path or an address that the engine can fetch; "" is accepted. Content other than
-            ``.pth`` is left to the checkpointer's own matching.
+        path: a path or an address that the engine can fetch; "" is accepted. Names in ``.pkl``, ``.pyth`` and
+            ``?matching_heuristics=True`` are matched by their ends, as the checkpointer does.
         complete: every parameter of the model must be in the file (evaluation, search), not only some (training).
         source: who named the path; begins the messages.
 
@@ -66,10 +88,12 @@ def check_weights(model: nn.Module, path: str, *, complete: bool, source: str = 
         if "://" in path:
             remedy = "this engine cannot fetch it: download the file and give it to tools/convert_weights.py"
         raise FileNotFoundError(f"{source}: no file {path}; {remedy}.")
-    if not path.endswith(".pth"):
-        return
     found = _read_state_dict(path, source)
     expected = {name: value for name, value in model.state_dict().items() if not name.startswith(TRAINING_ONLY)}
+    if path.endswith((".pkl", ".pyth")) or "?" in path:
+        if not complete and any(name.endswith("_w") for name in found):
+            return  # Caffe2's names, which the checkpointer translates
+        found = _matched_by_their_ends(expected, found)
     common = expected.keys() & found.keys()
     if not common:
         raise ValueError(f"{source}: {path} has no parameter of {type(model).__name__}; it begins with {_some(found)}.")
@@ -89,11 +113,30 @@ def check_weights(model: nn.Module, path: str, *, complete: bool, source: str = 
     _logger.info("%s has %d of the %d entries that the model works with.", path, len(common), len(expected))
 
 
+def _matched_by_their_ends(
+    expected: dict[str, torch.Tensor], found: dict[str, torch.Tensor]
+) -> dict[str, torch.Tensor]:
+    """The entries of a file under the model's names: of those that a name ends with, the longest, if its shape fits."""
+    matched = dict(found)
+    for name, value in expected.items():
+        parts = name.split(".")
+        ends = (".".join(parts[i:]) for i in range(len(parts)))
+        end = next((end for end in ends if end in found), None)
+        if end is not None and found[end].shape == value.shape:
+            matched[name] = found[end]
+    return matched
+
+
 def _read_state_dict(path: str, source: str) -> dict[str, torch.Tensor]:
+    local = PathManager.get_local_path(path.partition("?")[0])
     try:
-        checkpoint = read_checkpoint(PathManager.get_local_path(path))
+        if path.endswith(".pkl"):
+            return read_weights(Path(local))[0]
+        checkpoint = read_checkpoint(local)
     except ValueError as error:
         raise ValueError(f"{source}: {error}") from error
+    if path.endswith(".pyth"):
+        checkpoint = checkpoint.get("model_state", checkpoint)
     return {k: v for k, v in checkpoint.get("model", checkpoint).items() if isinstance(v, torch.Tensor)}
 
 

@@ -12,9 +12,11 @@ from inet_d2.data.datasets.builtin import gallery_sizes_of, load_annotations, lo
 from inet_d2.data.datasets.protocol import EVERY, SearchProtocol
 from inet_d2.data.pids import is_labelled
 from inet_d2.evaluation.detection_metric import detection_scores, match_mutually
+from inet_d2.evaluation.gallery_walk import RULES
 from inet_d2.evaluation.graph_matching import CUHK_SYSU_SIZE, PRW_SIZE, GraphMatching
 from inet_d2.evaluation.prediction_matching import find_queries, order_gallery
 from inet_d2.evaluation.predictions import ContextPredictions, SearchPredictions
+from inet_d2.evaluation.search_metric import AP_KINDS
 from inet_d2.evaluation.search_ranking import SearchRanking, rank_queries
 
 FULL_GALLERY = "all"
@@ -100,6 +102,24 @@ def load_scoring_data(
     return ScoringData(dataset_name, truths, labelled, protocols)
 
 
+def check_options(*, score_thresh: float, rules: str, ap: str) -> None:
+    """Refuse what no scoring can be done with; asked by the evaluator before the model runs, and by scoring itself.
+
+    Args:
+        score_thresh: should be in [0, 1].
+        rules: should be one of ``RULES``.
+        ap: should be one of ``AP_KINDS``.
+
+    Raises:
+        ValueError: it is not; the message names the option and its key.
+    """
+    if not 0 <= score_thresh <= 1:
+        raise ValueError(f"score_thresh (TEST.SEARCH.SCORE_THRESH): expected a number in [0, 1], found {score_thresh}")
+    for name, value, known in (("rules", rules, RULES), ("ap", ap, AP_KINDS)):
+        if value not in known:
+            raise ValueError(f"{name} (TEST.SEARCH.{name.upper()}): expected one of {known}, found {value!r}")
+
+
 def boxes_by_image(records: Sequence[Mapping[str, Any]], image_names: np.ndarray) -> tuple[BoxesByImage, np.ndarray]:
     """Collect the annotated boxes of records in a given order.
 
@@ -149,6 +169,7 @@ def score_predictions(
     Raises:
         ValueError: the predictions do not fit the data set, or an option is unknown.
     """
+    check_options(score_thresh=score_thresh, rules=rules, ap=ap)
     protocol = next(iter(data.protocols.values()))
     gallery, scores, embeddings = order_gallery(predictions, protocol.image_names, score_thresh)
     if confidence_weight:

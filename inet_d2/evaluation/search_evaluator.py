@@ -12,7 +12,7 @@ from detectron2.utils import comm
 
 from inet_d2.evaluation.graph_matching import context_of_queries
 from inet_d2.evaluation.predictions import SearchPredictions
-from inet_d2.evaluation.scoring import FULL_GALLERY, SearchScores, load_scoring_data, score_predictions
+from inet_d2.evaluation.scoring import FULL_GALLERY, SearchScores, check_options, load_scoring_data, score_predictions
 
 _logger = logging.getLogger(__name__)
 
@@ -55,6 +55,7 @@ class PersonSearchEvaluator(DatasetEvaluator):
         output_dir: str | None = None,
         distributed: bool = True,
     ) -> None:
+        check_options(score_thresh=score_thresh, rules=rules, ap=ap)
         self._options = {
             "score_thresh": score_thresh,
             "rules": rules,

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from inet_d2.engine.checkpoint_file import is_sound
-from inet_d2.engine.setup import load_config
+from inet_d2.engine.setup import config_leaves, load_config
 from inet_d2.reproduction.paper_table import PaperRow
 
 PREDICTIONS = Path("inference", "cuhk_sysu_test", "predictions.npz")
@@ -70,7 +70,7 @@ class Step:
         if not record.exists():
             return []
         # Both as a file has them, with lists for tuples.
-        wanted, found = (dict(_leaves(yaml.safe_load(text))) for text in (wanted.dump(), record.read_text()))
+        wanted, found = (dict(config_leaves(yaml.safe_load(text))) for text in (wanted.dump(), record.read_text()))
         return [
             f"{key} {found[key]} instead of {wanted[key]}"
             for key in wanted
@@ -214,12 +214,3 @@ class Reproduction:
             found = {seed: self.figure(run, seed, source) for seed in self.seeds}
             ours.append({seed: value for seed, value in found.items() if value is not None})
         return PaperRow(row["name"], run, row.get("paper", [None] * len(ours)), ours, row.get("note", ""))
-
-
-def _leaves(node: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Keys and values of a configuration."""
-    for key, value in node.items():
-        if isinstance(value, Mapping):
-            yield from _leaves(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value

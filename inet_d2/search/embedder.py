@@ -19,7 +19,7 @@ from detectron2.utils.file_io import PathManager
 from torch import nn
 
 from inet_d2.data.person_mapper import to_input_tensor, transform_boxes
-from inet_d2.engine import find_weights
+from inet_d2.engine import explained_parts, find_weights
 from inet_d2.search.store import People
 
 logger = logging.getLogger(__name__)
@@ -134,9 +134,11 @@ def build_model_embedder(
 
     Raises:
         FileNotFoundError: there are no weights.
-        ValueError: the weights do not fit the model, or the fingerprint is another.
+        ValueError: the configuration names parts that there are not, the weights do not fit the model, or the
+            fingerprint is another.
     """
-    model = build_model(cfg).eval()
+    with explained_parts(cfg):
+        model = build_model(cfg).eval()
     checkpointer = DetectionCheckpointer(model, save_dir=cfg.OUTPUT_DIR)
     weights = find_weights(checkpointer, weights or cfg.MODEL.WEIGHTS, resume=not weights, complete=True)
     if not weights:

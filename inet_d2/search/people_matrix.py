@@ -135,6 +135,11 @@ class PeopleMatrix:
             kept = [rows[wanted[(wanted >= end - len(rows)) & (wanted < end)] - end + len(rows)] for rows, end in parts]
         return join_rows([p.take(rows) for p, rows in zip(self._parts, kept, strict=True)], self.dimension)
 
+    def people(self, ids: np.ndarray) -> Rows:
+        """See :meth:`inet_d2.search.store.Store.people`."""
+        found = [part.take(np.flatnonzero(np.isin(part.ids, ids))) for part in self._parts]
+        return join_rows(found, self.dimension)
+
     def windows(self, where: Where, seconds: float) -> int:
         """See :meth:`inet_d2.search.store.Store.windows`."""
         found = []

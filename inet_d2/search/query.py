@@ -18,6 +18,7 @@ from inet_d2.search.store import Rows, Source, Store, Where
 
 MIN_HITS = 200  # hits that are looked at, however few sightings are wanted
 HITS_PER_SIGHTING = 20
+ROUNDING = 1e-3  # of a similarity: embeddings may be kept as float16
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,15 +151,18 @@ def search(store: Store, query: Query) -> Answer:
 
 
 def _hits_above(rows: Rows, threshold: float | None, query: Query) -> Rows:
-    """Let a sighting consist of finds alone where it has any: others beside the person are no part of it."""
-    if threshold is None or not query.gap:
+    """Leave out people who only stand beside the one who is searched.
+
+    Below the threshold, a picture counts with its best box alone; near a find, other hits are no part of it.
+    """
+    if not query.gap or not len(rows):
         return rows
-    passes = rows.similarities >= threshold
-    finds = group_sightings(select(rows, passes), query.gap)
-    if not finds:
-        return rows
+    passes = np.zeros(len(rows), bool) if threshold is None else rows.similarities >= threshold
     keep = passes.copy()
-    for i in np.flatnonzero(~passes):  # over the hits of one answer
+    _, best_of_frame = np.unique(np.stack([rows.sources, rows.offsets]), axis=1, return_index=True)
+    keep[best_of_frame] = True  # the first of each, so the most similar
+    finds = group_sightings(select(rows, passes), query.gap)
+    for i in np.flatnonzero(keep & ~passes):  # over the hits of one answer
         keep[i] = not any(
             rows.sources[i] == s.source and s.begin - query.gap < rows.offsets[i] < s.end + query.gap for s in finds
         )
@@ -187,7 +191,8 @@ def _found(
     rejected = False
     if query.rejected is not None and len(query.rejected):
         best = hits.embeddings[:1]
-        rejected = bool((nearest_similarities(best, query.rejected) > nearest_similarities(best, query.examples))[0])
+        nearest = (nearest_similarities(best, given)[0] for given in (query.rejected, query.examples))
+        rejected = next(nearest) >= next(nearest) - ROUNDING  # who was rejected stays so, whatever the rounding
     return Found(
         sighting,
         source,
@@ -196,7 +201,7 @@ def _found(
         hits.offsets,
         hits.scores,
         own,
-        rejected,
+        bool(rejected),
         None if threshold is None else bool(sighting.similarity >= threshold and not own and not rejected),
         curve.false_alarm_rate(sighting.similarity, max(num_windows, 1)) if curve else None,
         None,

@@ -7,7 +7,9 @@ from datetime import datetime
 from pathlib import Path
 
 import numpy as np
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
+
+from inet_d2.image_file import upright_rgb
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 VIDEO_SUFFIXES = (".mp4", ".mkv", ".mov", ".avi", ".webm", ".m4v", ".ts", ".mts", ".mpg", ".mpeg")
@@ -90,7 +92,7 @@ def read_picture(path: Path) -> tuple[np.ndarray, float]:
     try:
         with Image.open(path) as image:
             taken = _camera_time(image)
-            picture = np.array(ImageOps.exif_transpose(image).convert("RGB"))
+            picture = upright_rgb(image)
     except (OSError, SyntaxError, ValueError, UnidentifiedImageError, Image.DecompressionBombError) as error:
         raise ValueError(f"image {path} cannot be decoded ({error}); replace it by a sound copy") from error
     return picture, path.stat().st_mtime if taken is None else taken

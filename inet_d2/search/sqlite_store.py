@@ -214,6 +214,9 @@ class SQLiteStore(Store):
     def rows(self, where: Where = Where(), limit: int | None = None) -> Rows:  # noqa: B008, D102
         return self._current().rows(where, limit)
 
+    def people(self, ids: np.ndarray) -> Rows:  # noqa: D102
+        return self._current().people(ids)
+
     def windows(self, where: Where, seconds: float) -> int:  # noqa: D102
         return self._current().windows(where, seconds)
 

@@ -195,6 +195,10 @@ class Store(ABC):
         """People in the order of their ids; with ``limit`` that many, evenly spread over all of them."""
 
     @abstractmethod
+    def people(self, ids: np.ndarray) -> Rows:
+        """People by their ids, in ascending order; those that are not there are left out."""
+
+    @abstractmethod
     def thumbnails(self, ids: np.ndarray) -> list[bytes]:
         """The thumbnails of the pictures that show these people."""
 

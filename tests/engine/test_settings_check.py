@@ -10,6 +10,8 @@ from places import config_path
         (["SOLVER.MAX_ITER", "0"], r"SOLVER\.MAX_ITER: expected at least 1, found 0"),
         (["SOLVER.CHECKPOINT_PERIOD", "0"], r"SOLVER\.CHECKPOINT_PERIOD: expected at least 1, found 0"),
         (["SOLVER.CHECKPOINTS_KEPT", "-1"], r"SOLVER\.CHECKPOINTS_KEPT: expected at least 0, found -1"),
+        (["SOLVER.BASE_LR", "0.0"], r"SOLVER\.BASE_LR: expected a number above 0, found 0\.0"),
+        (["SOLVER.BASE_LR", "float('nan')"], r"type of its default|above 0"),
         (["DATASETS.TRAIN", "('nowhere',)"], r"DATASETS\.TRAIN: no data set .* 'nowhere'; choose from .*prw_train"),
         (["DATASETS.TEST", "('nowhere',)"], r"DATASETS\.TEST: no data set is registered as 'nowhere'"),
         (["MODEL.META_ARCHITECTURE", "Inet"], r"META_ARCHITECTURE: 'Inet' is not registered; choose from .*INet"),

@@ -23,6 +23,7 @@ def test_the_cpu_stands_in_for_a_missing_gpu():
     [
         (["MODEL.ROI_REID_HEAD.OLP.SCAEL", "1.0"], r"command line: .*SCAEL.*inet_d2/config\.py"),
         (["SOLVER.BASE_LR"], r"command line: "),
+        (["MODEL.DEVICE", "gpu"], r'MODEL\.DEVICE: expected "cpu", "cuda" or "cuda:1", found "gpu"'),
         (["SOLVER.MAX_ITER", "many"], r"command line: .*many.*the type of its default"),
     ],
 )

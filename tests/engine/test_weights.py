@@ -1,3 +1,7 @@
+import pickle
+from pathlib import Path
+
+import numpy as np
 import pytest
 import torch
 from fvcore.common.checkpoint import Checkpointer
@@ -112,3 +116,75 @@ def test_the_last_checkpoint_must_fit_too(model, tmp_path):
     Checkpointer(nn.Sequential(nn.Linear(2, 3)), str(tmp_path)).save("small")
     with pytest.raises(ValueError, match=r"last checkpoint: .*small\.pth lacks 2 parameters of the model"):
         find_weights(Checkpointer(model, str(tmp_path)), "", resume=True, complete=False)
+
+
+def pickled(path, content):
+    path.write_bytes(pickle.dumps(content))
+    return str(path)
+
+
+@pytest.mark.parametrize("name", ["other.pth", "other.pt", "other.bin", "other"])
+def test_weights_of_another_model_are_refused_whatever_the_file_is_called(model, tmp_path, name):
+    path = save(tmp_path / name, {"model": {"other.weight": torch.zeros(3)}})
+    for complete in (True, False):
+        with pytest.raises(ValueError, match=r"no parameter of Sequential; it begins with other\.weight"):
+            check_weights(model, path, complete=complete)
+
+
+@pytest.mark.parametrize("content", [b"", b"\x80\x04\x95", b"hello"])
+def test_a_broken_pkl_is_refused(model, tmp_path, content):
+    (tmp_path / "cut.pkl").write_bytes(content)
+    with pytest.raises(ValueError, match=r"MODEL\.WEIGHTS: .*cut\.pkl: expected named arrays"):
+        check_weights(model, str(tmp_path / "cut.pkl"), complete=False)
+
+
+def test_a_published_pkl_is_matched_by_the_ends_of_names(model, tmp_path):
+    state = {name: value.numpy() for name, value in model.state_dict().items()}
+    check_weights(model, pickled(tmp_path / "zoo.pkl", {"model": state, "__author__": "Zoo"}), complete=True)
+    part = pickled(tmp_path / "part.pkl", {"model": {"weight": state["0.weight"]}, "__author__": "Zoo"})
+    check_weights(model, part, complete=False)
+    # "weight" fits 0.weight alone: 1.weight has another shape.
+    with pytest.raises(ValueError, match=r"lacks 3 parameters of the model: 0\.bias, 1\.weight, 1\.bias"):
+        check_weights(model, part, complete=True)
+
+
+def test_caffe2s_names_are_the_checkpointers_affair_but_no_whole_model(model, tmp_path):
+    path = pickled(tmp_path / "caffe2.pkl", {"blobs": {"conv1_w": np.zeros(3, np.float32)}})
+    check_weights(model, path, complete=False)
+    with pytest.raises(ValueError, match="no parameter of Sequential"):
+        check_weights(model, path, complete=True)
+
+
+def test_nothing_in_a_pkl_is_run(model, tmp_path):
+    path = tmp_path / "bomb.pkl"
+    path.write_bytes(pickle.dumps({"model": Bomb(tmp_path / "ran")}))
+    with pytest.raises(ValueError, match=r"bomb\.pkl: expected named arrays"):
+        check_weights(model, str(path), complete=True)
+    assert not (tmp_path / "ran").exists()
+
+
+class Bomb:
+    """Makes a file when it is unpickled."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return Path.touch, (self.path,)
+
+
+def test_random_weights_are_not_used_without_a_word(model, tmp_path, caplog):
+    checkpointer = Checkpointer(model, str(tmp_path))
+    find_weights(checkpointer, "", resume=False, complete=False)
+    assert caplog.text == ""
+    find_weights(checkpointer, "", resume=False, complete=True)
+    assert "MODEL.WEIGHTS is empty: the model has random weights." in caplog.text
+    checkpointer.save("model_0000003")
+    find_weights(checkpointer, "", resume=False, complete=True)
+    assert f"{tmp_path} holds a checkpoint, which --resume takes" in caplog.text
+
+
+def test_random_weights_that_never_learn_are_named(model, tmp_path, caplog):
+    model[0].requires_grad_(False)
+    find_weights(Checkpointer(model, str(tmp_path)), "", resume=False, complete=False)
+    assert "2 parameters stay as they are, at random: 0.weight, 0.bias. Name weights, or unfreeze them" in caplog.text

@@ -1,5 +1,8 @@
 """A model whose answers are known: people are upright blocks of colour on black ground."""
 
+import socket
+import threading
+import time
 from types import SimpleNamespace
 
 import cv2
@@ -11,8 +14,9 @@ from detectron2.structures import Boxes, Instances
 from torch import nn
 
 from inet_d2.engine import load_config
-from inet_d2.search import Frame, People, Source, build_model_embedder
+from inet_d2.search import Frame, Indexer, People, Source, build_model_embedder, list_files, open_store
 
+NASTY_NAME = '"><img src=x onerror=alert(1)>.png'
 RED, GREEN, BLUE = (200, 20, 10), (10, 200, 30), (20, 10, 200)  # RGB
 
 
@@ -120,3 +124,32 @@ def make():
     return SimpleNamespace(
         source=make_source, frame=make_frame, picture=picture_of, write=write_picture, red=RED, green=GREEN, blue=BLUE
     )
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory, embedder):
+    """The page on an index of pictures and, with PyAV, a video: address, folder, store, and the hosts it serves."""
+    uvicorn = pytest.importorskip("uvicorn", reason="the page needs uvicorn: pip install uvicorn")
+    pytest.importorskip("starlette", reason="the page needs Starlette: pip install starlette")
+    from inet_d2.search.page_search import PageSearch
+    from inet_d2.search.server import make_app
+
+    folder = tmp_path_factory.mktemp("served")
+    write_picture(folder / "red.png", RED)
+    write_picture(folder / "both.png", None, RED, BLUE, shift=2)
+    write_picture(folder / NASTY_NAME, None, GREEN, shift=5)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    store = open_store(str(folder / "an.index"), create=True)
+    Indexer(store, embedder).add(list_files([folder]))
+    app = make_app(PageSearch(store, embedder, "an.index"), [f"127.0.0.1:{port}"])
+    server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="error"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        time.sleep(0.02)
+    yield SimpleNamespace(address=f"http://127.0.0.1:{port}", folder=folder, store=store)
+    server.should_exit = True
+    thread.join()
+    store.close()

@@ -3,13 +3,12 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from PIL import Image, UnidentifiedImageError
-
 from inet_d2.data.datasets.reading import read_files
+from inet_d2.image_file import image_size
 
 
 def read_frame_sizes(paths: Sequence[Path]) -> tuple[list[tuple[int, int] | None], list[str]]:
-    """Read width and height of images without decoding them, logging progress when it takes long.
+    """Read width and height of the upright images without decoding them, logging progress when it takes long.
 
     Args:
         paths: image files.
@@ -48,9 +47,6 @@ def frame_sizes_or_error(dataset: str, paths: Sequence[Path]) -> list[tuple[int,
 
 def _read_size(path: Path) -> tuple[tuple[int, int] | None, str]:
     try:
-        with Image.open(path) as image:
-            return image.size, ""
-    except FileNotFoundError:
-        return None, f"{path} is missing"
-    except (UnidentifiedImageError, OSError, ValueError) as error:
-        return None, f"{path} cannot be read ({error})"
+        return image_size(path), ""
+    except (FileNotFoundError, ValueError) as error:
+        return None, str(error)

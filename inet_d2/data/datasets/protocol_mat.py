@@ -1,5 +1,6 @@
 """CUHK-SYSU's search protocol files (TestG*.mat and the subsets) as compact lists."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from inet_d2.matlab.read import boxes_of, load_mat_variable, text_of
 from inet_d2.matlab.stream import stream_struct, struct_header
 
 _BYTES_AT_ONCE = 1 << 25
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,8 +67,8 @@ def read_protocol_lists(path: Path, variable: str, *, remedy: str) -> ProtocolLi
     if path.is_file():
         try:
             return _read_streaming(path, variable)
-        except UnusualLayoutError:
-            pass  # slower, but knows every layout and says what is wrong
+        except Exception as error:  # noqa: BLE001  (another layout, or damage that may fail anywhere: scipy tells)
+            _logger.debug("%s: not streamed (%r)", path, error)
     return _read_with_scipy(path, variable, remedy)
 
 

@@ -96,6 +96,10 @@ def _make_stack(number: int, in_channels: int, width: int, depth: int, norm: str
 
 
 def _check_options(widths: list[float], norm: str, stride: int, freeze_at: int) -> None:
+    try:
+        get_norm(norm, 32)
+    except KeyError:
+        raise ValueError(f'MODEL.VGG.NORM: expected "", "GN", "BN", "SyncBN" or "FrozenBN", found "{norm}".') from None
     if any(width < 1 or width != int(width) for width in widths):
         raise ValueError(
             f"MODEL.VGG.WIDTH_FACTOR: every stack needs a whole number of channels, found {widths}; "

@@ -5,9 +5,9 @@ import logging
 import sys
 
 from inet_d2.command_line import exit_status
-from inet_d2.search.commands import calibrate_command, index_command, query_command, store_commands
+from inet_d2.search.commands import calibrate_command, index_command, query_command, serve_command, store_commands
 
-COMMANDS = (index_command, query_command, calibrate_command, store_commands)
+COMMANDS = (index_command, query_command, serve_command, calibrate_command, store_commands)
 EXAMPLES = """
 An INDEX is a file. Each command has examples of its own: inet-search index --help
 

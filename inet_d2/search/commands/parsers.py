@@ -3,8 +3,8 @@
 import argparse
 from typing import Any
 
-from inet_d2.search.moments import parse_moment
-from inet_d2.search.store import Source, Store, Where
+from inet_d2.search.filters import make_where
+from inet_d2.search.store import Store, Where
 
 
 def add_command(commands: Any, name: str, help_text: str, examples: str = "") -> argparse.ArgumentParser:
@@ -29,31 +29,6 @@ def add_filters(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--source", action="append", metavar="S", help="only files whose path contains S; repeatable")
 
 
-def where_of(args: argparse.Namespace, store: Store, min_score: float = 0.0) -> Where:
-    """What the options of :func:`add_filters` ask for.
-
-    Raises:
-        ValueError: a time that cannot be read, or no source has such a path.
-    """
-    bounds: dict[str, list[float | None]] = {"time": [None, None], "offset": [None, None]}
-    for place, text in enumerate((args.begin, args.end)):
-        if text is not None:
-            kind, seconds = parse_moment(text)
-            bounds[kind][place] = seconds
-    for low, high in bounds.values():
-        if low is not None and high is not None and low > high:
-            raise ValueError(f"--from {args.begin} is after --to {args.end}; exchange them")
-    sources = None
-    if args.source:
-        sources = [source.id for source in matching_sources(store, args.source)]
-    return Where(sources, tuple(bounds["time"]), tuple(bounds["offset"]), min_score)
-
-
-def matching_sources(store: Store, parts: list[str]) -> list[Source]:
-    """Sources whose path contains one of some texts."""
-    found = [source for source in store.sources() if any(part in source.path for part in parts)]
-    if not found:
-        raise ValueError(
-            f"--source {' '.join(parts)}: no file of the index has that in its path; see: inet-search info"
-        )
-    return found
+def where_of(args: argparse.Namespace, store: Store) -> Where:
+    """What the options of :func:`add_filters` ask for; see :func:`inet_d2.search.filters.make_where`."""
+    return make_where(store, args.begin, args.end, args.source or ())

@@ -13,8 +13,9 @@ import numpy as np
 
 from inet_d2.files import written_aside
 from inet_d2.search.commands.exit_codes import DONE
-from inet_d2.search.commands.parsers import add_command, add_filters, matching_sources, where_of
+from inet_d2.search.commands.parsers import add_command, add_filters, where_of
 from inet_d2.search.commands.query_command import read_queries
+from inet_d2.search.filters import matching_sources
 from inet_d2.search.moments import format_time
 from inet_d2.search.sources import is_unchanged
 from inet_d2.search.store import Rows, Store, Where, open_store

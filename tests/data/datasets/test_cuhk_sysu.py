@@ -1,4 +1,5 @@
 import logging
+import shutil
 
 import numpy as np
 import pytest
@@ -184,3 +185,25 @@ def test_protocol_of_another_shape_is_refused(small_cuhk):
     savemat(small_cuhk.train_test / "TestG100.mat", {"TestG100": np.zeros((1, 5))})
     with pytest.raises(ValueError, match=r"TestG100: expected records with the fields Query and Gallery"):
         load_cuhk_sysu_protocol(small_cuhk.root, 100)
+
+
+@pytest.mark.parametrize("name", ["Images.mat", "pool.mat", "test/train_test/Train.mat", "test/train_test/TestG50.mat"])
+def test_damaged_files_are_named_wherever_the_damage_is(tmp_path, tiny_scenes, name):
+    """Bytes of the real layout set to nonsense at many places: a sentence with the file, or nothing lost."""
+    shutil.copytree(tiny_scenes / "CUHK-SYSU" / "annotation", tmp_path / "annotation")
+    path = tmp_path / "annotation" / name
+    content = path.read_bytes()
+    generator = np.random.default_rng(0)
+
+    def complaint(start):
+        path.write_bytes(content[:start] + generator.bytes(40) + content[start + 40 :])
+        try:
+            for split in ("train", "test"):
+                load_cuhk_sysu(tmp_path, split, image_sizes=False)
+        except ValueError as error:
+            return str(error)
+        return ""
+
+    complaints = [complaint(start) for start in generator.integers(128, len(content), 25).tolist()]
+    assert sum(path.name in found for found in complaints) > 20
+    assert [found for found in complaints if found and path.name not in found] == []

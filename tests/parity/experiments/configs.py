@@ -62,10 +62,14 @@ def config_refusals(folder):
     frozen.freeze()
     refused = [refusal(get_cfg().merge_from_list, pair) for pair in pairs]
     refused.append(refusal(setattr, frozen, "SEED", 3))
-    for number, text in enumerate(("VERSION: 2\nTYPO: 1\n", "VERSION: 99\n", "VERSION: 2\nSEED: text\n", "SEED: 4\n")):
+    for number, text in enumerate(("VERSION: 2\nTYPO: 1\n", "VERSION: 2\nSEED: text\n", "SEED: 4\n")):
         path = folder / f"refused{number}.yaml"
         path.write_text(text)
         refused.append(refusal(get_cfg().merge_from_file, str(path)).replace(str(folder), ""))
+    newer = folder / "newer.yaml"
+    newer.write_text("VERSION: 99\n")
+    # This check is the engine's own, and so are its words; the others are those of the library under both.
+    refused.append(refusal(get_cfg().merge_from_file, str(newer)).partition(":")[0])
     return refused
 
 

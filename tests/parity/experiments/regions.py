@@ -121,7 +121,7 @@ def proposal_selection(folder):
     try:
         select(boxes, logits, 300, 300, 0.0, True)
     except FloatingPointError as error:
-        result.append(str(error))
+        result.append(type(error).__name__)  # each engine has words of its own
     return result
 
 

@@ -1,0 +1,113 @@
+"""Reading image files the same way everywhere: upright, three channels of 8 bits, errors that name the file."""
+
+import logging
+import os
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from PIL import ExifTags, Image, ImageOps
+
+IMAGE_FORMATS: Final = ("BGR", "RGB")
+_SIDEWAYS: Final = (5, 6, 7, 8)
+"""EXIF orientations that swap width and height."""
+_WORDS: Final = 65535 / 255
+_logger = logging.getLogger(__name__)
+
+
+def check_image_format(image_format: str) -> None:
+    """Refuse a channel order that images cannot be read in.
+
+    Args:
+        image_format: value of ``INPUT.FORMAT``.
+
+    Raises:
+        ValueError: it is none of ``IMAGE_FORMATS``.
+    """
+    if image_format not in IMAGE_FORMATS:
+        raise ValueError(f'INPUT.FORMAT: expected one of {", ".join(IMAGE_FORMATS)}, found "{image_format}"')
+
+
+def read_image(path: str | os.PathLike, image_format: str) -> np.ndarray:
+    """Read an image file.
+
+    Args:
+        path: the file.
+        image_format: one of ``IMAGE_FORMATS``.
+
+    Returns:
+        (H, W, 3) uint8, see :func:`upright_rgb`.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: it is no image that can be decoded; the message names the file.
+    """
+    check_image_format(image_format)
+    if not os.path.isfile(path):
+        raise FileNotFoundError(
+            f"image {path} is missing; complete the copy of the data set, or set DETECTRON2_DATASETS to the "
+            "folder that holds it"
+        )
+    try:
+        with Image.open(path) as image:
+            pixels = upright_rgb(image)
+    except Exception as error:  # damaged bytes may fail anywhere in a decoder
+        raise ValueError(f"image {path} cannot be decoded ({error}); replace the file by a sound copy") from error
+    return pixels[:, :, ::-1] if image_format == "BGR" else pixels
+
+
+def upright_rgb(image: Image.Image) -> np.ndarray:
+    """Decode an opened image.
+
+    Args:
+        image: of any mode but 32-bit floats. Of 16 bits per channel the upper 8 are kept (value / 257, rounded), with
+            one warning; Pillow's own conversion would make nearly all of them white.
+
+    Returns:
+        (H, W, 3) uint8 RGB, turned as the EXIF orientation says.
+
+    Raises:
+        ValueError: values outside of 0 to 65535, whose white nobody knows.
+    """
+    upright = ImageOps.exif_transpose(image)
+    if upright.mode != "F" and not upright.mode.startswith("I"):
+        return np.array(upright.convert("RGB"))
+    grey = np.asarray(upright)
+    if upright.mode == "F" or (grey.size and not 0 <= grey.min() <= grey.max() <= 65535):
+        raise ValueError(
+            f"expected 8 or 16 bits per channel, found values of type {grey.dtype} from {grey.min():g} to "
+            f"{grey.max():g}; convert the image"
+        )
+    _tell_of_deep_images()
+    return np.repeat(np.rint(grey / _WORDS).astype(np.uint8)[:, :, None], 3, axis=2)
+
+
+def image_size(path: str | os.PathLike) -> tuple[int, int]:
+    """Read width and height out of an image's header.
+
+    Args:
+        path: the file.
+
+    Returns:
+        Width and height as :func:`read_image` gives the image: of the upright one.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: it is no image; the message names the file.
+    """
+    try:
+        with Image.open(Path(path)) as image:
+            width, height = image.size
+            is_sideways = image.getexif().get(ExifTags.Base.Orientation) in _SIDEWAYS
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"{path} is missing") from error
+    except Exception as error:  # as above
+        raise ValueError(f"{path} cannot be read ({error})") from error
+    return (height, width) if is_sideways else (width, height)
+
+
+@cache
+def _tell_of_deep_images() -> None:
+    """Once in a process."""
+    _logger.warning("images of 16 bits per channel are read as 8 bits (value / 257)")
