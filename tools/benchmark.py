@@ -23,6 +23,7 @@ TASKS = {
     "score": "all queries against the full gallery",
     "train": "training steps: I-Net against Faster R-CNN, HEP by the number of identities; then memory",
     "memory": "peak memory of these training steps",
+    "descriptors": "two-step baselines: crops a second, beside resizing the crops",
 }
 
 

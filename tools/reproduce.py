@@ -1,6 +1,6 @@
 """Train and evaluate the rows of one of the paper's tables and print the paper's figures beside ours.
 
-Each run of train_net.py has a folder <output>/<scale>/<run>/seed<k>/ with its log, weights and results.json. A run
+Each run has a folder <output>/<scale>/<run>/seed<k>/ with its log, weights and results.json. A run
 whose results.json exists is not repeated, and runs that several tables need are made once. The table is written to
 <output>/<scale>/<table>.md and .json after every run. tools/paper_tables.yaml says which run stands for which row.
 
@@ -39,7 +39,14 @@ from inet_d2.visualization import draw_gallery_curves
 ROOT = Path(__file__).resolve().parent.parent
 TABLES = Path(__file__).with_name("paper_tables.yaml")
 # Set for each run by this tool.
-RESERVED = ("OUTPUT_DIR", "SEED", "MODEL.WEIGHTS", "TEST.EVAL_PERIOD", "TEST.SEARCH.USE_GT_BOXES")
+RESERVED = (
+    "OUTPUT_DIR",
+    "SEED",
+    "MODEL.WEIGHTS",
+    "TEST.EVAL_PERIOD",
+    "TEST.SEARCH.USE_GT_BOXES",
+    "TEST.SEARCH.BOXES_FROM",
+)
 
 
 class RunError(Exception):
@@ -103,7 +110,7 @@ class Runner:
             print(f"\n[{place + 1}/{len(steps)}] {step.title} ({now})", flush=True)
             start = time.monotonic()
             if self.options.dry_run:
-                self._call("train_net.py", *step.arguments)
+                self._call(step.script, *step.arguments)
             elif self._take_one(step):
                 times.setdefault(step.kind, []).append(time.monotonic() - start)
                 self.write_table()
@@ -120,7 +127,7 @@ class Runner:
             if step.state() == "done":
                 return False
             # The command inherits the lock, which therefore lasts as long as the command.
-            self._call("train_net.py", *step.arguments, console=step.folder / "console.txt", lock=lock.fileno())
+            self._call(step.script, *step.arguments, console=step.folder / "console.txt", lock=lock.fileno())
         if not (step.folder / "results.json").exists():
             raise RunError(f"{step.folder}: the run ended without results.json; see console.txt there", 1)
         for checkpoint in step.folder.glob("model_[0-9]*.pth"):
@@ -186,6 +193,7 @@ class Runner:
             format_paper_table(columns, rows, self.plan.seeds),
             *self._differences(columns),
             *([f"Not implemented: {', '.join(missing)}."] if missing else []),
+            *([f"Left out: {'; '.join(self.plan.absent.values())}."] if self.plan.absent else []),
         ]
         content = {
             "table": self.options.table,

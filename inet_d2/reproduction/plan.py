@@ -2,80 +2,13 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from inet_d2.engine.checkpoint_file import is_sound
-from inet_d2.engine.setup import config_leaves, load_config
 from inet_d2.reproduction.paper_table import PaperRow
+from inet_d2.reproduction.step import DETECT, TRAIN, TWO_STEP, Step
 
 PREDICTIONS = Path("inference", "cuhk_sysu_test", "predictions.npz")
-# Keys that do not change what a run finds, or that only say where things are.
-FREE_KEYS = {
-    "DATALOADER.NUM_WORKERS",
-    "MODEL.DEVICE",
-    "MODEL.WEIGHTS",
-    "OUTPUT_DIR",
-    "SOLVER.CHECKPOINT_PERIOD",
-    "TEST.EVAL_PERIOD",
-}
-
-
-@dataclass(frozen=True)
-class Step:
-    """One call of train_net.py.
-
-    Attributes:
-        title: for the progress.
-        kind: steps of one kind take about the same time; "evaluation" trains nothing.
-        folder: OUTPUT_DIR; ``results.json`` in it, and of a training a sound ``model_final.pth``, say that the step is
-            done.
-        arguments: of train_net.py.
-        config_file: absolute path of its configuration.
-        options: KEY VALUE pairs that decide on its results.
-    """
-
-    title: str
-    kind: str
-    folder: Path
-    arguments: list[str]
-    config_file: Path
-    options: list[str]
-
-    def state(self) -> str:
-        """``done``, ``unfinished`` or ``new``; an unfinished evaluation counts as new.
-
-        Raises:
-            FileNotFoundError: there is no such configuration.
-            ValueError: an option does not fit the configuration, or the folder holds a run with another configuration.
-        """
-        if other := self._other_settings():
-            raise ValueError(
-                f"{self.folder}: made with {', '.join(other)}; give another --output, or remove the folder"
-            )
-        trains = self.kind != "evaluation"
-        # A run of before may have figures, but have been stopped before its weights were whole.
-        if (self.folder / "results.json").exists() and (not trains or is_sound(self.folder / "model_final.pth")):
-            return "done"
-        started = trains and self.folder.is_dir() and any(self.folder.iterdir())
-        return "unfinished" if started else "new"
-
-    def _other_settings(self) -> list[str]:
-        """What differs between the configuration that is asked for and the one that train_net.py left in the folder."""
-        wanted = load_config(str(self.config_file), self.options)
-        record = self.folder / "config.yaml"
-        if not record.exists():
-            return []
-        # Both as a file has them, with lists for tuples.
-        wanted, found = (dict(config_leaves(yaml.safe_load(text))) for text in (wanted.dump(), record.read_text()))
-        return [
-            f"{key} {found[key]} instead of {wanted[key]}"
-            for key in wanted
-            if key in found and key not in FREE_KEYS and found[key] != wanted[key]
-        ]
 
 
 class Reproduction:
@@ -111,6 +44,15 @@ class Reproduction:
         self.columns: dict[str, str] = self.table["columns"]
         if self.columns == "galleries":
             self.columns = {f"mAP, gallery {size}": f"galleries/{size}/mAP" for size in self.scale["galleries"]}
+        # Columns of boxes from other detectors, and the runs that give these; those whose weights are not here are left
+        # out, with the reason.
+        self.absent = {
+            name: f"{name} needs {run['weights']}, which is not here"
+            for name, run in self.scale["runs"].items()
+            if "weights" in run and not (root / run["weights"]).exists()
+        }
+        detectors = self.scale.get("detectors", {})
+        self._detectors = {column: run for column, run in detectors.items() if run not in self.absent}
         # Rows with the run that stands for them; rows that are there at other scales only are left out.
         self._rows = {
             r["name"]: (r, r["runs"][scale] if "runs" in r else None)
@@ -134,21 +76,70 @@ class Reproduction:
         names = dict.fromkeys(name for run in self.wanted for name in self._lineage(run))
         for seed in self.seeds:
             for name in names:
+                if "two_step" in self.scale["runs"][name]:
+                    yield self._two_step(name, seed)
+                    continue
                 yield self._training(name, seed, resume)
+                for column in self._box_columns(name):
+                    yield self._on_boxes(name, seed, column)
                 if self.has_source("annotated") and name in self.wanted and not self._is_annotated(name):
                     yield self._annotated(name, seed)
 
     def _lineage(self, name: str) -> list[str]:
-        """The run and those whose weights it starts from, the earliest first."""
-        start = self.scale["runs"][name].get("from")
-        return [*(self._lineage(start) if start else []), name]
+        """The run and those whose weights or boxes it starts from, the earliest first."""
+        run = self.scale["runs"][name]
+        needed = [run["from"]] if "from" in run else []
+        needed += self._detectors.values() if "two_step" in run else []
+        needed += [self._detectors[column] for column in self._box_columns(name)]
+        return [*(earlier for start in needed for earlier in self._lineage(start)), name]
+
+    def _box_columns(self, name: str) -> list[str]:
+        """Columns in which a network gets the boxes of a detector."""
+        columns = self.scale["runs"][name].get("boxes", [])
+        return [column for column in columns if column in self._detectors and self.has_source(column)]
+
+    def _boxes(self, column: str, seed: int) -> Path:
+        """Predictions whose boxes stand for a column."""
+        run = self._detectors[column]
+        is_network = "detector" not in self.scale["runs"][run]
+        return self.folder(run, seed) / (PREDICTIONS if is_network else PREDICTIONS.name)
 
     def _training(self, name: str, seed: int, resume: bool) -> Step:
         run, folder = self.scale["runs"][name], self.folder(name, seed)
+        if "detector" in run:
+            return self._detector(name, seed)
         start = ["MODEL.WEIGHTS", str(self.folder(run["from"], seed) / "model_final.pth")] if "from" in run else []
         kind = f"after {run['from']}" if "from" in run else name
         options = self._options(name, seed)
         return self._step(f"{name}, seed {seed}", kind, folder, run["config"], ["--resume"] * resume, options, start)
+
+    def _detector(self, name: str, seed: int) -> Step:
+        run = self.scale["runs"][name]
+        start = []
+        if "from" in run or "weights" in run:
+            file = self.folder(run["from"], seed) / "model_final.pth" if "from" in run else self.root / run["weights"]
+            start = ["DETECTOR.WEIGHTS", str(file)]
+        options, folder = self._options(name, seed), self.folder(name, seed)
+        return self._step(f"{name}, seed {seed}", name, folder, run["detector"], [], options, start, DETECT)
+
+    def _two_step(self, name: str, seed: int) -> Step:
+        """One search in the boxes of all columns; the run's own folder comes last and so says that it is done."""
+        run, folder, options = self.scale["runs"][name], self.folder(name, seed), self._options(name, seed)
+        others = [column for column in self._detectors if column != "search"]
+        columns = [*others, *(["search"] if "search" in self._detectors else [])]
+        sources = ["annotated", *(str(self._boxes(column, seed)) for column in columns)]
+        folders = [folder / "annotated", *(folder / c for c in others), *([folder] * ("search" in self._detectors))]
+        arguments = ["--config-file", run["two_step"], "--boxes", *sources, "--output", *map(str, folders), *options]
+        title = f"{name}, seed {seed}"
+        return Step(title, "two-step search", folder, arguments, self.root / run["two_step"], options, TWO_STEP)
+
+    def _on_boxes(self, name: str, seed: int, column: str) -> Step:
+        run, folder = self.scale["runs"][name], self.folder(name, seed) / column
+        boxes = ["TEST.SEARCH.BOXES_FROM", str(self._boxes(column, seed))]
+        start = ["MODEL.WEIGHTS", str(folder.parent / "model_final.pth"), *boxes]
+        title = f"{name}, seed {seed}, on the boxes of {self._detectors[column]}"
+        options = self._options(name, seed)
+        return self._step(title, "evaluation", folder, run["config"], ["--eval-only"], options, start)
 
     def _annotated(self, name: str, seed: int) -> Step:
         run, folder = self.scale["runs"][name], self.folder(name, seed) / "annotated"
@@ -158,10 +149,18 @@ class Reproduction:
         return self._step(title, "evaluation", folder, run["config"], ["--eval-only"], options, start)
 
     def _step(
-        self, title: str, kind: str, folder: Path, config: str, flags: list[str], options: list[str], start: list[str]
+        self,
+        title: str,
+        kind: str,
+        folder: Path,
+        config: str,
+        flags: list[str],
+        options: list[str],
+        start: list[str],
+        script: str = TRAIN,
     ) -> Step:
         arguments = ["--config-file", config, *flags, *options, *start, "OUTPUT_DIR", str(folder)]
-        return Step(title, kind, folder, arguments, self.root / config, options)
+        return Step(title, kind, folder, arguments, self.root / config, options, script)
 
     def _options(self, name: str, seed: int) -> list[str]:
         own = self.scale["runs"][name].get("options", [])
@@ -186,10 +185,10 @@ class Reproduction:
         path = self.folder(run, seed) / "results.json"
         if kind == "galleries":
             path, keys = self.output / "galleries.json", [str(self.folder(run, seed) / PREDICTIONS), "search", *keys]
-        elif kind != "annotated":
+        elif kind not in ("annotated", *self.scale.get("detectors", {})) or kind == "search":
             keys = [kind, *keys]
         elif not self._is_annotated(run):
-            path = path.parent / "annotated" / path.name
+            path = path.parent / kind / path.name
         value: Any = json.loads(path.read_text()) if path.exists() else {}
         for key in keys:
             value = value.get(key, {})
@@ -208,9 +207,16 @@ class Reproduction:
     def _row(self, row: Mapping[str, Any], run: str | None) -> PaperRow:
         ours: list[dict[int, float] | None] = []
         for source in self.columns.values():
-            if run is None or (self._is_annotated(run) and not source.startswith("annotated/")):
+            if run is None or not self._has_column(run, source.split("/")[0]):
                 ours.append(None)
                 continue
             found = {seed: self.figure(run, seed, source) for seed in self.seeds}
             ours.append({seed: value for seed, value in found.items() if value is not None})
-        return PaperRow(row["name"], run, row.get("paper", [None] * len(ours)), ours, row.get("note", ""))
+        paper = [*row.get("paper", []), *[None] * len(ours)][: len(ours)]
+        return PaperRow(row["name"], run, paper, ours, row.get("note", ""))
+
+    def _has_column(self, run: str, kind: str) -> bool:
+        """Whether a run has figures of a kind."""
+        if kind in self.scale.get("detectors", {}) and ("two_step" in self.scale["runs"][run] or kind != "search"):
+            return kind in self._detectors and ("two_step" in self.scale["runs"][run] or kind in self._box_columns(run))
+        return kind == "annotated" or not self._is_annotated(run)

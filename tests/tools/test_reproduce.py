@@ -44,6 +44,22 @@ mAP = {"crops": 80.0, "inet": 70.0, "inet_olp": 60.0}.get(folder.parent.name, 50
 results = {"search": {"mAP": mAP, "top1": mAP + 1}, "detection": {"AP": 90.0, "recall": 95.0}}
 (folder / "results.json").write_text(json.dumps(results))
 """
+# Takes the place of tools/two_step_search.py: mAP 1, 2, 3, ... in the order of the sources.
+TWO_STEP = """
+import json, sys
+from pathlib import Path
+import yaml
+words = sys.argv[1:]
+sources = words[words.index("--boxes") + 1 : words.index("--output")]
+folders = [Path(w) for w in words[words.index("--output") + 1 :][: len(sources)]]
+with open("searches.txt", "a") as calls:
+    calls.write(" ".join(words) + chr(10))
+for number, folder in enumerate(folders, 1):
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "config.yaml").write_text(yaml.safe_dump({"SEED": int(words[words.index("SEED") + 1])}))
+    results = {"search": {"mAP": number, "top1": number + 0.5}, "detection": {"AP": 90.0, "recall": 95.0}}
+    (folder / "results.json").write_text(json.dumps(results))
+"""
 SCORE = """
 import json, sys
 from pathlib import Path
@@ -64,6 +80,8 @@ def repository(tmp_path):
     """A repository whose scripts do nothing but leave files."""
     for script, text in (
         ("train_net.py", TRAIN_NET),
+        ("tools/train_detector.py", TRAIN_NET),
+        ("tools/two_step_search.py", TWO_STEP),
         ("tools/score_search.py", SCORE),
         ("datasets/make_scenes.py", ""),
     ):
@@ -208,7 +226,8 @@ def test_a_run_without_results_is_an_error(reproduce, repository, capsys):
 def test_table1_evaluates_on_annotated_boxes_too(reproduce, calls, repository, capsys):
     assert reproduce("table1") == 0
     evaluations = [call for call in calls() if "--eval-only" in call]
-    assert len(evaluations) == 6  # every trained row but the first stage, which is always evaluated that way
+    on_annotated = [call for call in evaluations if "TEST.SEARCH.USE_GT_BOXES True" in call]
+    assert len(on_annotated) == 6  # every trained row but the first stage, which is always evaluated that way
     last = evaluations[-1]
     run = repository / "out/demo/inet/seed1"
     assert f"TEST.SEARCH.USE_GT_BOXES True MODEL.WEIGHTS {run}/model_final.pth OUTPUT_DIR {run}/annotated" in last
@@ -217,8 +236,60 @@ def test_table1_evaluates_on_annotated_boxes_too(reproduce, calls, repository, c
     assert re.search(r"\| First stage, crops +\| - +\| - +\| - +\| - +\| - +\| 82.0 +\| - +\| 83.0 ", shown)
     assert re.search(r"\| Initialized model +\| 55.7 +\| 52.0 +\| 62.7 +\| 53.0 +\| - +\| 52.0 ", shown)
     assert re.search(r"\| I-Net +\| 79.5 +\| 72.0 +\| 81.5 +\| 73.0 +\| 79.9 +\| 52.0 ", shown)
-    assert "Not implemented: DSIFT + Euclidean, DSIFT + KISSME, BoW + cosine, LOMO + XQDA, NPSM." in shown
+    assert "Not implemented: NPSM." in shown
     assert "ResNet-50" not in shown
+
+
+def test_table1_searches_in_two_steps_on_the_boxes_of_every_detector(reproduce, calls, repository, capsys):
+    assert reproduce("table1") == 0
+    demo = repository / "out/demo"
+    searches = (repository / "searches.txt").read_text().splitlines()
+    assert [re.search(r"baselines/(\w+)\.yaml", call).group(1) for call in searches] == [
+        "dsift_euclidean", "dsift_kissme", "bow_cosine", "lomo_xqda",
+    ]  # fmt: skip
+    sources = searches[3].split("--boxes ")[1].split(" --output ")[0].split()
+    assert sources == [
+        "annotated",
+        f"{demo}/acf/seed1/predictions.npz",
+        f"{demo}/ccf/seed1/predictions.npz",
+        f"{demo}/faster_rcnn/seed1/inference/cuhk_sysu_test/predictions.npz",
+    ]
+    # The run's own folder, which says that it is done, comes last.
+    folders = searches[3].split("--output ")[1].split()[:4]
+    run = demo / "lomo_xqda/seed1"
+    assert folders == [str(run / "annotated"), str(run / "acf"), str(run / "ccf"), str(run)]
+    # Detections 4, annotated boxes 1, ACF 2, CCF 3.
+    shown = capsys.readouterr().out
+    assert re.search(r"LOMO \+ XQDA +\| 68.9 +\| 4.0 +\| 74.8 +\| 4.5 +\| 72.4 +\| 1.0 +\| 78.3 +\| 1.5 ", shown)
+    assert re.search(r"LOMO .* 55.5 +\| 2.0 +\| 63.0 +\| 2.5 +\| 41.2 +\| 3.0 +\| 57.1 +\| 3.5 ", shown)
+
+    # CCF has the first stage's network; I-Net is evaluated on the boxes of both detectors.
+    lines = calls()
+    ccf = next(call for call in lines if "configs/demo/ccf.yaml" in call)
+    assert f"DETECTOR.WEIGHTS {demo}/crops/seed1/model_final.pth" in ccf
+    boxes = [call for call in lines if "TEST.SEARCH.BOXES_FROM" in call]
+    assert [Path(call.split("OUTPUT_DIR ")[1]) for call in boxes] == [demo / "inet/seed1/acf", demo / "inet/seed1/ccf"]
+    assert f"BOXES_FROM {demo}/acf/seed1/predictions.npz" in boxes[0]
+
+    # All that is done is not made again; an interrupted search is.
+    assert reproduce("table1") == 0
+    assert len((repository / "searches.txt").read_text().splitlines()) == 4
+    (run / "results.json").unlink()
+    assert reproduce("table1") == 0
+    assert len((repository / "searches.txt").read_text().splitlines()) == 5
+
+
+def test_at_the_paper_scale_ccf_needs_weights(reproduce, calls, repository, monkeypatch, capsys):
+    monkeypatch.setenv("DETECTRON2_DATASETS", str(repository / "data"))
+    assert reproduce("table1", "--scale", "paper") == 0
+    assert "Left out: ccf needs datasets/vgg16_imagenet.pth, which is not here." in capsys.readouterr().out
+    assert not [call for call in calls() if "configs/baselines/ccf.yaml" in call]
+    assert "/ccf/" not in (repository / "searches.txt").read_text()
+
+
+def test_other_tables_train_no_detector(reproduce, calls):
+    assert reproduce("table3") == 0
+    assert not [call for call in calls() if "acf" in call]
 
 
 def test_an_unfinished_evaluation_is_simply_made_again(reproduce, calls, repository):
