@@ -1,9 +1,12 @@
+import re
+
 import numpy as np
 import pytest
 from detectron2.config import get_cfg
 
-from inet_d2.baselines.descriptors import DESCRIPTOR_REGISTRY, Descriptor, build_descriptor
+from inet_d2.baselines.descriptors import DESCRIPTOR_REGISTRY, build_descriptor
 from inet_d2.config import add_inet_config
+from places import ROOT
 
 
 def settings(name):
@@ -28,17 +31,14 @@ def test_every_descriptor_by_name(name):
 
 
 def test_one_of_the_users():
-    class MeanColour(Descriptor):
-        @classmethod
-        def from_config(cls, node):
-            return {"size": node.LOMO.SIZE}
-
-        def describe(self, crops):
-            return crops.mean(axis=(1, 2)).astype(np.float32)
-
-    DESCRIPTOR_REGISTRY.register(MeanColour)
+    """The example of docs/baselines.md."""
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs/baselines.md").read_text(), re.S)
     try:
-        assert build_descriptor(settings("MeanColour")).size == (128, 48)
+        exec(code, {})
+        descriptor = build_descriptor(settings("MeanColour"))
+        assert descriptor.size == (64, 32)
+        crops = np.full((2, 64, 32, 3), (10, 20, 30), dtype=np.uint8)
+        np.testing.assert_array_equal(descriptor.describe(crops), [[10, 20, 30]] * 2)
     finally:
         del DESCRIPTOR_REGISTRY._obj_map["MeanColour"]
 
