@@ -18,6 +18,8 @@ _logger = logging.getLogger(__name__)
 # Dictionary, lookup tables and classifier belong to one training set and are of no use in testing: other weights may
 # lack them or have another number of identities, and the checkpointer passes over what does not fit.
 TRAINING_ONLY = "roi_heads.identity_losses."
+# How many batches a norm has seen: nothing works with it, and other people's files lack it.
+COUNTER = ".num_batches_tracked"
 # Layers of the embedding's own, and those that stand in for them where a checkpoint has none (IdentityBranch).
 OWN_LAYERS = ("roi_heads.reid_head.fc.", "roi_heads.box_head.")
 
@@ -89,7 +91,11 @@ def check_weights(model: nn.Module, path: str, *, complete: bool, source: str = 
             remedy = "this engine cannot fetch it: download the file and give it to tools/convert_weights.py"
         raise FileNotFoundError(f"{source}: no file {path}; {remedy}.")
     found = _read_state_dict(path, source)
-    expected = {name: value for name, value in model.state_dict().items() if not name.startswith(TRAINING_ONLY)}
+    expected = {
+        name: value
+        for name, value in model.state_dict().items()
+        if not name.startswith(TRAINING_ONLY) and not name.endswith(COUNTER)
+    }
     if path.endswith((".pkl", ".pyth")) or "?" in path:
         if not complete and any(name.endswith("_w") for name in found):
             return  # Caffe2's names, which the checkpointer translates
