@@ -35,6 +35,7 @@ setup(
         "plot": ["matplotlib>=3.8"],
         "video": ["av>=14"],
         "web": ["starlette>=0.41", "uvicorn>=0.32"],
+        "onnx": ["onnxruntime>=1.19"],
         "parquet": ["pyarrow>=17"],
     },
 )

@@ -4,6 +4,7 @@ Examples:
     python tools/benchmark.py --task score
     python tools/benchmark.py --task train --config-file configs/CUHK-SYSU/inet_vgg16.yaml --repetitions 5
     python tools/benchmark.py --task memory
+    python tools/benchmark.py --task search
     python tools/benchmark.py --task train --help
 
 Each task has options of its own (--task NAME --help); those that build a model take KEY VALUE pairs at the end.
@@ -24,6 +25,7 @@ TASKS = {
     "train": "training steps: I-Net against Faster R-CNN, HEP by the number of identities; then memory",
     "memory": "peak memory of these training steps",
     "descriptors": "two-step baselines: crops a second, beside resizing the crops",
+    "search": "the index of inet-search against a matrix product, and indexing against the bare model",
 }
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from inet_d2.engine import load_config
 from inet_d2.search.embedder import Embedder, build_model_embedder
+from inet_d2.search.onnx_embedder import OnnxEmbedder
 from inet_d2.search.store import Store
 
 
@@ -33,6 +34,8 @@ def embedder_of(store: Store, *, weights: str | None = None) -> Embedder:
 
 def embedder_from(description: dict[str, Any], *, weights: str | None = None) -> Embedder:
     """Make the embedder of a description, and refuse it where its fingerprint is another now."""
+    if description["kind"] == "onnx":
+        return OnnxEmbedder(description["detector"], description["embedder"], fingerprint=description["fingerprint"])
     with tempfile.TemporaryDirectory() as folder:
         config = Path(folder, "index.yaml")
         config.write_text(description["config"])

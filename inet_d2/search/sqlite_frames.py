@@ -13,7 +13,7 @@ from inet_d2.search.store import People
 
 PEOPLE_BITS = 12  # a person's id is the frame's id and a number below 4,096
 REMOVED = -1.0  # score of a person who was removed
-READ_FRAMES = 4096
+READ_FRAMES = 128  # at once; a block of them stays in the processor's cache while it is put together
 
 
 def pack_people(people: People, dtype: np.dtype) -> tuple[bytes, bytes, bytes]:

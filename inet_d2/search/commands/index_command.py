@@ -15,8 +15,9 @@ from inet_d2.engine import load_config
 from inet_d2.search.build_embedder import embedder_of
 from inet_d2.search.commands.exit_codes import DONE, NOT_ALL
 from inet_d2.search.commands.parsers import add_command
-from inet_d2.search.embedder import PRECISIONS, build_model_embedder
+from inet_d2.search.embedder import PRECISIONS, Embedder, build_model_embedder
 from inet_d2.search.indexer import Indexer, IndexReport, IndexSettings, forget_missing
+from inet_d2.search.onnx_embedder import OnnxEmbedder
 from inet_d2.search.sources import list_files
 from inet_d2.search.store import Store, open_store
 
@@ -48,6 +49,8 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--to", required=True, metavar="INDEX", help="file of the index")
     parser.add_argument("--config-file", metavar="C", help="configuration of the model; a new index needs it")
     parser.add_argument("--weights", metavar="W", help="checkpoint; default the last one in the model's OUTPUT_DIR")
+    parser.add_argument("--detector", metavar="ONNX", help="detector as an ONNX file, in the place of --config-file")
+    parser.add_argument("--embedder", metavar="ONNX", help="re-identification model as an ONNX file, for --detector")
     parser.add_argument("--fps", type=float, metavar="N", help="frames of a video to look at, per second; default 2")
     parser.add_argument("--min-score", type=float, metavar="P", help="lowest detection score; default 0.5")
     parser.add_argument("--precision", choices=PRECISIONS, default="fp32", help="bf16: CPUs with AMX, and GPUs")
@@ -83,17 +86,28 @@ def _given_settings(args: argparse.Namespace) -> dict[str, float | None]:
     return {"fps": args.fps, "min_score": args.min_score}
 
 
+def named_embedder(args: argparse.Namespace) -> Embedder | None:
+    """The model that the options name; ``None`` for the one of the index."""
+    if bool(args.detector) != bool(args.embedder) or (args.detector and args.config_file):
+        raise ValueError("--detector and --embedder go together, and without --config-file")
+    if args.detector:
+        return OnnxEmbedder(args.detector, args.embedder)
+    if args.config_file:
+        cfg = load_config(args.config_file, args.opts)
+        return build_model_embedder(cfg, weights=args.weights, precision=args.precision)
+    return None
+
+
 @contextmanager
 def open_indexer(args: argparse.Namespace) -> Iterator[Indexer]:
     """The indexer that the options ask for, with the model that they name, or else the one of the index."""
-    embedder = None
-    if args.config_file:  # first, so that a model that cannot be built leaves no empty index
-        cfg = load_config(args.config_file, args.opts)
-        embedder = build_model_embedder(cfg, weights=args.weights, precision=args.precision)
+    embedder = named_embedder(args)  # first, so that a model that cannot be built leaves no empty index
     try:
         store = open_store(args.to, create=embedder is not None, half=args.half)
     except FileNotFoundError as error:
-        raise ValueError(f"{args.to}: a new index needs a model: --config-file C, with --weights W") from error
+        raise ValueError(
+            f"{args.to}: a new index needs a model: --config-file C, with --weights W, or --detector and --embedder"
+        ) from error
     with store:
         embedder = embedder or embedder_of(store, weights=args.weights)
         known = store.read_meta("settings") or vars(IndexSettings())

@@ -1,0 +1,138 @@
+"""What an ONNX detector or embedder expects and gives, in a yaml beside its file (`person.onnx`, `person.yaml`)."""
+
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+import cv2
+import numpy as np
+import yaml
+
+FITS, ORDERS = ("letterbox", "stretch"), ("RGB", "BGR")
+OUTPUTS = ("boxes", "yolov8", "yolov5", "fastestdet")
+Contract = TypeVar("Contract", bound="InputContract")
+
+
+@dataclass(frozen=True)
+class InputContract:
+    """How a picture becomes an input of (1, 3, height, width) float32.
+
+    Attributes:
+        width: pixels of the input.
+        height: pixels of the input.
+        fit: "letterbox" keeps the picture's proportions and pads right and below; "stretch" does not.
+        order: of the colours, "RGB" or "BGR".
+        mean: subtracted from values 0-255, one for each colour in ``order``.
+        std: divides what is left.
+        pad: value 0-255 of the padding.
+    """
+
+    width: int
+    height: int
+    fit: str = "stretch"
+    order: str = "RGB"
+    mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    std: tuple[float, float, float] = (255.0, 255.0, 255.0)
+    pad: float = 114.0
+
+    def __post_init__(self) -> None:
+        self._expect("width", isinstance(self.width, int) and self.width > 0, "a whole number above 0")
+        self._expect("height", isinstance(self.height, int) and self.height > 0, "a whole number above 0")
+        self._expect("fit", self.fit in FITS, " or ".join(FITS))
+        self._expect("order", self.order in ORDERS, " or ".join(ORDERS))
+        for name in ("mean", "std"):
+            values = getattr(self, name)
+            is_triple = isinstance(values, (list, tuple)) and len(values) == 3
+            self._expect(name, is_triple and all(isinstance(x, (int, float)) for x in values), "three numbers")
+        self._expect("std", all(self.std), "three numbers other than 0")
+
+    def _expect(self, name: str, holds: bool, expected: str) -> None:
+        if not holds:
+            raise ValueError(f"{name}: expected {expected}, found {getattr(self, name)!r}")
+
+    def scales(self, width: int, height: int) -> tuple[float, float]:
+        """Input pixels for each pixel of a picture, across and down."""
+        across, down = self.width / width, self.height / height
+        return (min(across, down),) * 2 if self.fit == "letterbox" else (across, down)
+
+    def make_input(self, picture: np.ndarray) -> np.ndarray:
+        """(1, 3, height, width) float32 of an (H, W, 3) uint8 RGB picture."""
+        across, down = self.scales(picture.shape[1], picture.shape[0])
+        size = (max(1, round(picture.shape[1] * across)), max(1, round(picture.shape[0] * down)))
+        shrinks = min(across, down) < 1
+        resized = cv2.resize(picture, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+        whole = np.full((self.height, self.width, 3), self.pad, np.float32)
+        whole[: size[1], : size[0]] = resized[: self.height, : self.width]
+        if self.order == "BGR":
+            whole = whole[:, :, ::-1]
+        values = (whole - np.asarray(self.mean, np.float32)) / np.asarray(self.std, np.float32)
+        return np.ascontiguousarray(values.transpose(2, 0, 1)[None], dtype=np.float32)
+
+
+@dataclass(frozen=True)
+class DetectorContract(InputContract):
+    """A detector: its input, and how its output is read.
+
+    Attributes:
+        output: one of ``OUTPUTS``; see :mod:`inet_d2.search.detector_outputs`.
+        person_class: number of the class of people.
+        boxes: name of the output with (n, 4) boxes XYXY in input pixels (``output: boxes``).
+        scores: name of the output with (n,) scores.
+        labels: name of the output with (n,) classes; "" if it finds people alone.
+        nms_iou: boxes that overlap a better one by more than this are dropped; 1 keeps all.
+    """
+
+    output: str = "boxes"
+    person_class: int = 0
+    boxes: str = "boxes"
+    scores: str = "scores"
+    labels: str = ""
+    nms_iou: float = 0.6
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._expect("output", self.output in OUTPUTS, " or ".join(OUTPUTS))
+        self._expect("person_class", isinstance(self.person_class, int) and self.person_class >= 0, "a class number")
+        self._expect("nms_iou", isinstance(self.nms_iou, (int, float)) and 0 < self.nms_iou <= 1, "a number in (0, 1]")
+
+
+@dataclass(frozen=True)
+class EmbedderContract(InputContract):
+    """An embedder: crops go in, its first output is (n, D)."""
+
+    width: int = 128
+    height: int = 256
+    mean: tuple[float, float, float] = field(default=(123.675, 116.28, 103.53))
+    std: tuple[float, float, float] = field(default=(58.395, 57.12, 57.375))
+
+
+def read_contract(model: str | Path, kind: type[Contract]) -> Contract:
+    """Read the yaml beside a model.
+
+    Args:
+        model: the ``.onnx`` file.
+        kind: what it is to be.
+
+    Returns:
+        Its contract.
+
+    Raises:
+        FileNotFoundError: one of the files is missing.
+        ValueError: the yaml has another key, or a value that does not fit.
+    """
+    path = Path(model).with_suffix(".yaml")
+    for file in (Path(model), path):
+        if not file.is_file():
+            raise FileNotFoundError(
+                f"{file}: no such file; a model is two files, NAME.onnx and NAME.yaml, which says what it expects "
+                "(docs/search.md)"
+            )
+    try:
+        given: Any = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        names = {entry.name for entry in fields(kind)}
+        if not isinstance(given, dict) or set(given) - names:
+            wrong = sorted(map(str, set(given) - names)) if isinstance(given, dict) else ["no mapping"]
+            raise ValueError(f"{wrong[0]}: expected one of {', '.join(sorted(names))}")
+        return kind(**given)
+    except (TypeError, ValueError, yaml.YAMLError) as error:
+        raise ValueError(f"{path}: {error}") from error
