@@ -16,24 +16,34 @@ import argparse
 import logging
 import sys
 from collections.abc import Sequence
-from itertools import takewhile
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from tqdm import tqdm
 
 from inet_d2.command_line import exit_status
+from inet_d2.data.datasets import load_annotations
 from inet_d2.data.datasets.cuhk_sysu import SUBSETS
+from inet_d2.data.datasets.protocol import SearchProtocol
 from inet_d2.engine import load_config
-from inet_d2.evaluation import ContextPredictions, SearchPredictions, load_scoring_data, score_predictions
+from inet_d2.evaluation import (
+    ContextPredictions,
+    SearchPredictions,
+    SearchScores,
+    load_scoring_data,
+    score_predictions,
+)
+from inet_d2.evaluation.failure_cases import failure_cases
 from inet_d2.evaluation.gallery_walk import RULES
+from inet_d2.evaluation.model_comparison import Rankings, differences, intervals
+from inet_d2.evaluation.query_report import mean_losses, query_rows, write_query_table
 from inet_d2.evaluation.scoring import FULL_GALLERY
 from inet_d2.evaluation.search_metric import AP_KINDS
+from inet_d2.evaluation.search_ranking import SearchRanking
 from inet_d2.files import write_json, written_aside
-from inet_d2.visualization import draw_gallery_curves
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-METRICS = ("mAP", "top1", "top5", "top10")
+from inet_d2.visualization import failure_page
+from score_output import draw_plot, failed_search, format_scores
 
 
 def gallery_size(text: str) -> int | str:
@@ -70,6 +80,13 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--context", type=Path, help="the people of the query images (context.npz of the same evaluation)")
     add("--json", type=Path, help="write the figures here, 0-100, unrounded")
     add("--plot", type=Path, help="draw mAP and top-1 against gallery size here (.png)")
+    add(
+        "--intervals",
+        action="store_true",
+        help="95 %% intervals over queries; later files are tested against the first",
+    )
+    add("--per-query", type=Path, help="write AP, best rank and what the boxes and the embeddings cost here (.csv)")
+    add("--failures", type=Path, help="draw the worst queries of the first file and gallery here (.html)")
     options = parser.parse_args(arguments)
     if options.cbgm != (options.context is not None):
         parser.error("--cbgm and --context belong together")
@@ -80,80 +97,58 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     return options
 
 
-def score_files(options: argparse.Namespace) -> dict[str, dict[str, Any]]:
-    """Score every file of predictions; subsets of queries are scored apart and merged by name."""
+@dataclass(frozen=True)
+class ScoredFile:
+    """One file of predictions with all its scores.
+
+    Attributes:
+        predictions: content of the file.
+        protocols: by gallery.
+        scores: subsets of queries are scored apart.
+    """
+
+    predictions: SearchPredictions
+    protocols: dict[str, SearchProtocol]
+    scores: list[SearchScores]
+
+    @property
+    def rankings(self) -> dict[str, SearchRanking]:
+        """By gallery."""
+        return {gallery: ranking for part in self.scores for gallery, ranking in part.rankings.items()}
+
+    def as_dict(self) -> dict[str, Any]:
+        """The figures of all parts, merged by name."""
+        merged, *rest = (part.as_dict() for part in self.scores)
+        for part in rest:
+            for key in part.keys() - {"detection"}:
+                merged[key].update(part[key])
+        return merged
+
+
+def score_files(options: argparse.Namespace) -> dict[str, ScoredFile]:
+    """Score every file of predictions."""
     numbers = [size for size in options.gallery_size if isinstance(size, int)]
     groups = [group for group in (numbers, *([s] for s in options.gallery_size if s in SUBSETS)) if group]
     data = [load_scoring_data(options.dataset, group, cross_camera=options.cross_camera) for group in groups]
+    protocols = {gallery: protocol for part in data for gallery, protocol in part.protocols.items()}
     context = ContextPredictions.load(options.context) if options.cbgm else None
-    results: dict[str, dict[str, Any]] = {}
+    scored: dict[str, ScoredFile] = {}
     for path in options.predictions:
         predictions = SearchPredictions.load(path)
         try:
-            parts = [
-                score_predictions(
-                    predictions,
-                    part,
-                    score_thresh=options.score_thresh,
-                    rules=options.rules,
-                    ap=options.ap,
-                    confidence_weight=options.confidence_weight,
-                    context=context,
-                ).as_dict()
+            scores = [
+                score_predictions(predictions, part, ap=options.ap, **settings_of(options), context=context)
                 for part in data
             ]
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from error
-        merged = parts[0]
-        for part in parts[1:]:
-            for key in part.keys() - {"detection"}:
-                merged[key].update(part[key])
-        results[str(path)] = merged
-    return results
+        scored[str(path)] = ScoredFile(predictions, protocols, scores)
+    return scored
 
 
-def format_scores(scores: dict[str, Any]) -> str:
-    """The figures of one file as a Markdown table."""
-    lines = ["| gallery | " + " | ".join(f"{name:>6}" for name in METRICS) + " |"]
-    lines.append("| ------- |" + " -----: |" * len(METRICS))
-    for key, note in (("search", ""), ("search_cbgm", " +CBGM")):
-        for gallery, figures in scores.get(key, {}).items():
-            cells = " | ".join(f"{figures[name]:6.2f}" for name in METRICS)
-            lines.append(f"| {gallery + note:<7} | {cells} |")
-    detection = ", ".join(f"{name} {value:.2f}" for name, value in scores["detection"].items())
-    return "\n".join([*lines, f"detection: {detection}"])
-
-
-def draw_plot(results: dict[str, dict[str, Any]], num_images: int) -> "Figure":
-    """Draw mAP and top-1 against gallery size, one line per file."""
-    names = distinct_parts([Path(file_name) for file_name in results])
-    panels: dict[str, dict[str, dict[int, list[float]]]] = {}
-    for title, metric in (("mAP", "mAP"), ("top-1", "top1")):
-        panels[title] = {
-            name: {
-                num_images if gallery == FULL_GALLERY else int(gallery): [figures[metric]]
-                for gallery, figures in scores["search"].items()
-                if gallery not in SUBSETS
-            }
-            for name, scores in zip(names, results.values(), strict=True)
-        }
-    return draw_gallery_curves(panels)
-
-
-def distinct_parts(paths: Sequence[Path]) -> list[str]:
-    """What tells different paths apart: each without the folders and the ending that it has in common with all others.
-
-    A path of which nothing would be left is whole.
-    """
-    parts = [path.absolute().parts for path in paths]
-    start = _shared(parts)
-    end = _shared([names[start:][::-1] for names in parts])
-    return ["/".join(names[start : len(names) - end]) or str(path) for names, path in zip(parts, paths, strict=True)]
-
-
-def _shared(parts: Sequence[Sequence[str]]) -> int:
-    """How many items, from the first, are the same in all."""
-    return sum(1 for _ in takewhile(lambda items: len(set(items)) == 1, zip(*parts, strict=False)))
+def settings_of(options: argparse.Namespace) -> dict[str, Any]:
+    """The options that scoring and the page of failures share."""
+    return {name: getattr(options, name) for name in ("score_thresh", "rules", "confidence_weight")}
 
 
 def run(options: argparse.Namespace) -> None:
@@ -162,21 +157,56 @@ def run(options: argparse.Namespace) -> None:
     Raises:
         OSError, ValueError: an argument or a file does not fit.
     """
-    for path in filter(None, (options.json, options.plot)):
+    for path in filter(None, (options.json, options.plot, options.per_query, options.failures)):
         if not path.absolute().parent.is_dir():
             raise ValueError(f"{path}: expected an existing folder, found none; create {path.parent} first")
     if options.config_file:
         load_config(options.config_file)
-    results = score_files(options)
+    scored = score_files(options)
+    results = {file_name: file.as_dict() for file_name, file in scored.items()}
+    if options.intervals:
+        add_intervals(results, {file_name: file.rankings for file_name, file in scored.items()})
     for file_name, scores in results.items():
         print(f"{file_name}\n{format_scores(scores)}")
     if options.json:
         content = results if len(results) > 1 else next(iter(results.values()))
         write_json(options.json, content)
     if options.plot:
-        figure = draw_plot(results, len(SearchPredictions.load(options.predictions[0]).gallery_names))
+        first = next(iter(scored.values()))
+        figure = draw_plot(results, len(first.predictions.gallery_names))
         with written_aside(options.plot) as aside:
             figure.savefig(aside, dpi=150, format=options.plot.suffix[1:] or "png")
+    if options.per_query:
+        rows = [row for name, file in scored.items() for row in query_rows(name, file.protocols, file.rankings)]
+        write_query_table(options.per_query, rows)
+    if options.failures:
+        write_failures(options, *next(iter(scored.items())))
+
+
+def add_intervals(results: dict[str, dict[str, Any]], rankings: dict[str, Rankings]) -> None:
+    """Put the intervals of each file beside its figures and, for all but the first, its differences from the first."""
+    first = next(iter(rankings))
+    for file_name, found in rankings.items():
+        results[file_name]["intervals"] = intervals(found)
+        if file_name != first:
+            results[file_name]["minus_first"] = differences(found, rankings[first])
+
+
+def write_failures(options: argparse.Namespace, file_name: str, file: ScoredFile) -> None:
+    """Write the page of the worst queries in the first gallery that was asked for."""
+    gallery, protocol = next(iter(file.protocols.items()))
+    ranking = file.rankings[gallery]
+    cases = failure_cases(file.predictions, protocol, ranking, **settings_of(options))
+    frames = {record["image_id"]: record["file_name"] for record in load_annotations(options.dataset)}
+    to_boxes, to_embeddings = mean_losses(ranking)
+    summary = [
+        f"{file_name}, {options.dataset}, gallery {gallery}: mAP {ranking.figures()['mAP']:.2f}",
+        f"Lost to boxes that are missing: {to_boxes:.2f}; lost to embeddings: {to_embeddings:.2f}.",
+        "Green: the searched person. Red: somebody else, or the person less exactly than the protocol asks for.",
+    ]
+    searches = [failed_search(case, frames) for case in tqdm(cases, desc="failures", unit="query")]
+    with written_aside(options.failures) as aside:
+        aside.write_text(failure_page("The worst searches", summary, searches), encoding="utf-8")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

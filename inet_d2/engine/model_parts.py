@@ -10,8 +10,7 @@ from detectron2.utils.registry import Registry
 
 import inet_d2.modeling
 from inet_d2.engine.setup import config_leaves
-
-FORMATS = ("BGR", "RGB")
+from inet_d2.image_file import check_image_format
 
 
 @contextmanager
@@ -28,8 +27,7 @@ def explained_parts(cfg: CfgNode) -> Iterator[None]:
     for key in ("PIXEL_MEAN", "PIXEL_STD"):
         if len(cfg.MODEL[key]) != 3:
             raise ValueError(f"MODEL.{key}: expected 3 numbers, one for each colour, found {list(cfg.MODEL[key])}.")
-    if cfg.INPUT.FORMAT not in FORMATS:
-        raise ValueError(f"INPUT.FORMAT: expected {' or '.join(FORMATS)}, found {cfg.INPUT.FORMAT!r}.")
+    check_image_format(cfg.INPUT.FORMAT)
     try:
         yield
     except KeyError as error:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from inet_d2.data.datasets.protocol import EVERY, LISTED, LISTED_THEN_REST
+from inet_d2.data.datasets.protocol import EVERY, LISTED, LISTED_THEN_REST, SearchProtocol
 
 Box = Sequence[float]
 Entry = tuple[str, Box | None]
@@ -41,6 +41,24 @@ class WalkedGallery:
         return int(hits[0]) if len(hits) else -1
 
 
+def entries_of(protocol: SearchProtocol, query: int) -> list[Entry]:
+    """The gallery that a protocol lists for a query, in its order.
+
+    Args:
+        protocol: any.
+        query: its number.
+
+    Returns:
+        Image and box of each entry.
+    """
+    first, last = protocol.entry_offsets[query : query + 2]
+    names = protocol.image_names[protocol.entry_images[first:last]].tolist()
+    boxes: list[Box | None] = [None] * len(names)
+    for truth in range(*np.searchsorted(protocol.truth_entries, [first, last])):
+        boxes[int(protocol.truth_entries[truth] - first)] = protocol.truth_boxes[truth].tolist()
+    return list(zip(names, boxes, strict=True))
+
+
 def walk_gallery(
     own: str,
     entries: Sequence[Entry],
@@ -60,7 +78,7 @@ def walk_gallery(
         similarities: of an image's detections to the query.
         gallery: ``LISTED``, ``LISTED_THEN_REST`` or ``EVERY``.
         rules: ``reference`` or ``seqnet``.
-        is_excluded: with ``EVERY``, other images that are not searched.
+        is_excluded: other images that are not searched; what ``LISTED`` lists is searched all the same.
 
     Returns:
         Everything met on the way.
@@ -79,7 +97,7 @@ def walk_gallery(
         visited.add(name)
     if gallery == LISTED_THEN_REST:
         for name, boxes in images.items():
-            if name not in visited and name != own:
+            if name not in visited and name != own and not is_excluded(name):
                 _append(found, name, boxes, similarities, None)
     return found
 

@@ -21,6 +21,8 @@ from inet_d2.evaluation.search_ranking import SearchRanking, rank_queries
 
 FULL_GALLERY = "all"
 """How the full gallery, size 0, is called in results."""
+_LENGTH_TOLERANCE = 1e-2
+"""Half precision and normalisation by hand stay far inside of it."""
 _logger = logging.getLogger(__name__)
 
 
@@ -51,6 +53,7 @@ class SearchScores:
         search_cbgm: the same with context graph matching; empty unless a context was given.
         num_queries: queries that count.
         num_skipped: queries without ground truth, left out, by gallery size.
+        rankings: what ``search`` is the mean of, by gallery size.
     """
 
     detection: dict[str, float]
@@ -58,6 +61,7 @@ class SearchScores:
     search_cbgm: dict[str, dict[str, float]] = field(default_factory=dict)
     num_queries: dict[str, int] = field(default_factory=dict)
     num_skipped: dict[str, int] = field(default_factory=dict)
+    rankings: Mapping[str, SearchRanking] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """The figures as plain dictionaries, ready for JSON; ``search_cbgm`` only where it was computed."""
@@ -175,6 +179,7 @@ def score_predictions(
     if confidence_weight:
         embeddings = embeddings * scores[:, None].astype(embeddings.dtype)
     rows = find_queries(predictions, protocol)
+    _warn_of_lengths(predictions.gallery_embeddings)
     options = {"rules": rules, "ap": ap, "block_size": block_size}
     inputs = (predictions.query_embeddings[rows], gallery, embeddings, data.protocols)
     rankings = rank_queries(*inputs, **options)
@@ -195,7 +200,23 @@ def score_predictions(
         search_cbgm={name: ranking.figures() for name, ranking in revised.items()},
         num_queries={name: int((r.num_ground_truths > 0).sum()) for name, r in rankings.items()},
         num_skipped={name: int((r.num_ground_truths == 0).sum()) for name, r in rankings.items()},
+        rankings=rankings,
     )
+
+
+def _warn_of_lengths(embeddings: np.ndarray) -> None:
+    """Say where the inner product is no cosine; a query's own length changes no order."""
+    lengths = np.linalg.norm(embeddings, axis=1)
+    other = lengths[np.abs(lengths - 1) > _LENGTH_TOLERANCE]
+    if len(other):
+        _logger.warning(
+            "gallery_embeddings: %d of %d rows are not of unit length (%.3g to %.3g); people are ranked by inner "
+            "product, which is the cosine for unit length only",
+            len(other),
+            len(lengths),
+            other.min(),
+            other.max(),
+        )
 
 
 def _warn_of_skipped(data: ScoringData, rankings: Mapping[str, SearchRanking]) -> None:

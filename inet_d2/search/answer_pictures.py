@@ -1,8 +1,6 @@
 """An answer as a contact sheet, and as one HTML file that needs no server."""
 
-import base64
 import html
-import io
 from collections.abc import Sequence
 
 import numpy as np
@@ -14,10 +12,10 @@ from inet_d2.search.query import Answer, Found
 from inet_d2.search.source_picture import crop_of, picture_of
 from inet_d2.search.store import VIDEO
 from inet_d2.visualization import DrawnMatch, draw_search_result
+from inet_d2.visualization.jpeg import data_uri
 
 MISSING = np.full((240, 320, 3), 215, dtype=np.uint8)  # in the place of a picture whose file was moved
 CROP_SIZE, SCENE_SIZE = (160, 320), (480, 360)
-JPEG_QUALITY = 85
 
 STYLE = """
 :root { color-scheme: light dark; --line: #8886; --ok: #1a7f45; }
@@ -58,7 +56,7 @@ def answer_as_html(answer: Answer) -> str:
     """Write an answer as one HTML page with its pictures in it; every name is escaped, nothing is fetched."""
     rows = "\n".join(_hit(found, rank) for rank, found in enumerate(answer.found, start=1))
     pictures = "".join(
-        f'<img alt="query" src="{_data_uri(crop_of(q.picture, q.box), CROP_SIZE)}"><p>{html.escape(q.name)}</p>'
+        f'<img alt="query" src="{data_uri(crop_of(q.picture, q.box), CROP_SIZE)}"><p>{html.escape(q.name)}</p>'
         for q in answer.query.pictures
     )
     policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
@@ -81,8 +79,8 @@ def _hit(found: Found, rank: int) -> str:
     else:
         box = found.boxes[0]
         images = (
-            f'<img alt="hit {rank}" src="{_data_uri(crop_of(picture, box), CROP_SIZE)}">'
-            f'<img alt="its picture" src="{_data_uri(outlined(picture, box), SCENE_SIZE)}">'
+            f'<img alt="hit {rank}" src="{data_uri(crop_of(picture, box), CROP_SIZE)}">'
+            f'<img alt="its picture" src="{data_uri(outlined(picture, box), SCENE_SIZE)}">'
         )
     sighting = found.sighting
     stay = ""
@@ -117,17 +115,3 @@ def draw_numbered(picture: np.ndarray, boxes: np.ndarray) -> np.ndarray:
         draw.rectangle((x1, y1, x1 + size * 0.75 * len(str(number)) + 4, y1 + size + 4), fill=(255, 176, 32))
         draw.text((x1 + 3, y1 + 1), str(number), (20, 20, 20), font_size=size)
     return np.asarray(image)
-
-
-def encode_jpeg(picture: np.ndarray, size: tuple[int, int] | None = None) -> bytes:
-    """JPEG of an (H, W, 3) uint8 RGB picture without any metadata, scaled down to fit a size."""
-    image = Image.fromarray(np.ascontiguousarray(picture))
-    if size:
-        image.thumbnail(size, Image.Resampling.LANCZOS)
-    stream = io.BytesIO()
-    image.save(stream, "JPEG", quality=JPEG_QUALITY)
-    return stream.getvalue()
-
-
-def _data_uri(picture: np.ndarray, size: tuple[int, int]) -> str:
-    return f"data:image/jpeg;base64,{base64.b64encode(encode_jpeg(picture, size)).decode()}"

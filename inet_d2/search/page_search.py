@@ -11,13 +11,14 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from inet_d2.search.answer_files import answer_as_json
-from inet_d2.search.answer_pictures import encode_jpeg, outlined
+from inet_d2.search.answer_pictures import outlined
 from inet_d2.search.embedder import Embedder
 from inet_d2.search.filters import make_where
 from inet_d2.search.query import Query, search
 from inet_d2.search.query_picture import QueryPicture, choose_box, detect_people
 from inet_d2.search.source_picture import crop_of, picture_of
 from inet_d2.search.store import Rows, Source, Store
+from inet_d2.visualization.jpeg import encode_jpeg
 
 KEPT_PICTURES = 20  # uploads in memory; the oldest go first
 MAX_PIXELS = 50_000_000

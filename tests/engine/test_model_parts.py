@@ -20,7 +20,7 @@ TINY = "quick_schedules/inet_instant_test.yaml"
         (["MODEL.VGG.NORM", "GroupNorm"], r'MODEL\.VGG\.NORM: expected "", "GN".*found "GroupNorm"'),
         (["MODEL.PIXEL_MEAN", "[1.0]"], r"MODEL\.PIXEL_MEAN: expected 3 numbers, .* found \[1\.0\]"),
         (["MODEL.PIXEL_STD", "[1.0, 2.0]"], r"MODEL\.PIXEL_STD: expected 3 numbers"),
-        (["INPUT.FORMAT", "L"], r"INPUT\.FORMAT: expected BGR or RGB, found 'L'"),
+        (["INPUT.FORMAT", "L"], r'INPUT\.FORMAT: expected one of BGR, RGB, found "L"'),
     ],
 )
 def test_names_and_pictures_that_there_are_not_are_refused(options, message):

@@ -1,3 +1,4 @@
+import csv
 import json
 import sys
 from dataclasses import replace
@@ -100,13 +101,70 @@ def test_plot_of_several_files(score, path, predictions, tmp_path):
 
 
 def test_lines_of_a_plot_have_short_names(tool):
-    names = tool("score_search").distinct_parts
+    names = tool("score_output").distinct_parts
     runs = [Path(f"/out/{run}/seed1/inference/p.npz") for run in ("inet", "oim")]
     assert names(runs) == ["inet", "oim"]
     assert names([*runs, Path("/out/oim/seed2/inference/p.npz")]) == ["inet/seed1", "oim/seed1", "oim/seed2"]
     assert names([Path("a.npz"), Path("b.npz")]) == ["a.npz", "b.npz"]
     assert names([Path("/out/p.npz"), Path("/out/old/p.npz")]) == ["/out/p.npz", "old"]
     assert names(runs[:1]) == ["/out/inet/seed1/inference/p.npz"]
+
+
+def test_intervals_and_differences(score, path, predictions, tmp_path, capsys):
+    noise = np.random.default_rng(1).standard_normal(predictions.gallery_embeddings.shape)
+    replace(predictions, gallery_embeddings=predictions.gallery_embeddings + noise).save(tmp_path / "n.npz")
+    assert score(path, tmp_path / "n.npz", "--gallery-size", "50", "--intervals", "--json", tmp_path / "s.json") == 0
+    first, second = json.loads((tmp_path / "s.json").read_text()).values()
+    low, high = first["intervals"]["50"]["mAP"]
+    assert low < first["search"]["50"]["mAP"] < high
+    assert "minus_first" not in first
+    found = second["minus_first"]["50"]["mAP"]
+    assert found["difference"] == pytest.approx(second["search"]["50"]["mAP"] - first["search"]["50"]["mAP"])
+    shown = capsys.readouterr().out
+    assert f"gallery 50, 95 % over queries: mAP {low:.2f} to {high:.2f}, top1 " in shown
+    assert f"gallery 50, minus the first file: mAP {found['difference']:+.2f} ({found['low']:+.2f} to " in shown
+
+
+def test_queries_one_by_one(score, path, tmp_path):
+    out = tmp_path / "queries.csv"
+    assert score(path, "--gallery-size", "50", "all", "--per-query", out, "--json", tmp_path / "s.json") == 0
+    with out.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    num_queries = load_protocol(TEST, 50).num_queries
+    assert [row["gallery"] for row in rows] == ["50"] * num_queries + ["all"] * num_queries
+    figures = json.loads((tmp_path / "s.json").read_text())["search"]["50"]
+    mean = np.mean([float(row["ap"]) for row in rows[:num_queries]])
+    assert 100 * mean == pytest.approx(figures["mAP"])
+    assert {row["predictions"] for row in rows} == {str(path)}
+
+
+def test_the_worst_queries_with_pictures(score, path, tmp_path):
+    page = tmp_path / "worst.html"
+    assert score(path, "--gallery-size", "50", "--failures", page) == 0
+    text = page.read_text()
+    assert f"{path}, {TEST}, gallery 50: mAP " in text
+    assert "data:image/jpeg;base64," in text
+    assert "The frames are not there." not in text
+
+
+def test_failures_without_frames(score, path, tmp_path, monkeypatch, tiny_datasets):
+    bare = tmp_path / "bare" / "CUHK-SYSU"
+    bare.mkdir(parents=True)
+    (bare / "annotation").symlink_to(tiny_datasets / "CUHK-SYSU" / "annotation")
+    monkeypatch.setenv("DETECTRON2_DATASETS", str(bare.parent))
+    assert score(path, "--gallery-size", "50", "--failures", tmp_path / "worst.html") == 0
+    assert "The frames are not there." in (tmp_path / "worst.html").read_text()
+
+
+def test_rows_that_are_not_of_unit_length_are_told(score, path, predictions, tmp_path, caplog):
+    assert score(path, "--gallery-size", "50") == 0
+    assert "rows are not of unit length" in caplog.text
+    caplog.clear()
+    rows = predictions.gallery_embeddings
+    unit = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    replace(predictions, gallery_embeddings=unit).save(tmp_path / "unit.npz")
+    assert score(tmp_path / "unit.npz", "--gallery-size", "50") == 0
+    assert "unit length" not in caplog.text
 
 
 def test_plot_without_matplotlib(score, path, tmp_path, monkeypatch, capsys):

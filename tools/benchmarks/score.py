@@ -16,7 +16,7 @@ import numpy as np
 from benchmarks.measuring import add_clock, at_least_one, clock, in_turn, machine, peak_mib, ratio, seconds
 from inet_d2.boxes import BoxesByImage
 from inet_d2.data.datasets.protocol import LISTED, LISTED_THEN_REST, SearchProtocol
-from inet_d2.evaluation.official_walk import walk_gallery
+from inet_d2.evaluation.official_walk import entries_of, walk_gallery
 from inet_d2.evaluation.search_metric import average_precision
 from inet_d2.evaluation.search_ranking import rank_queries
 
@@ -93,17 +93,15 @@ class OfficialWalk:
         self.boxes = {name: gallery.boxes[found] for name, found in zip(names, rows, strict=True)}
         self.embeddings = {name: embeddings[found] for name, found in zip(names, rows, strict=True)}
         self.protocol = protocol
-        self.truths = dict(zip(protocol.truth_entries.tolist(), protocol.truth_boxes.tolist(), strict=True))
 
     def search(self, query: int, vector: np.ndarray) -> tuple[float, int]:
         """Average precision and rank of the best hit of one query."""
-        protocol = self.protocol
-        numbers = range(*protocol.entry_offsets[query : query + 2])
-        names = protocol.image_names[protocol.entry_images[numbers]].tolist()
-        entries = [(name, self.truths.get(number)) for name, number in zip(names, numbers, strict=True)]
-        own = str(protocol.query_names[query])
         found = walk_gallery(
-            own, entries, self.boxes, lambda name: self.embeddings[name].dot(vector), gallery=protocol.gallery
+            str(self.protocol.query_names[query]),
+            entries_of(self.protocol, query),
+            self.boxes,
+            lambda name: self.embeddings[name].dot(vector),
+            gallery=self.protocol.gallery,
         )
         ranked = np.asarray(found.similarities), np.asarray(found.labels, dtype=bool)
         return average_precision(*ranked, found.num_ground_truths), found.best_rank()
