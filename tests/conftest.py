@@ -1,6 +1,7 @@
 """Fixtures that several test folders share."""
 
 import importlib.util
+import logging
 import os
 import subprocess
 import sys
@@ -16,6 +17,13 @@ from places import ROOT
 torch.set_num_threads(1)
 settings.register_profile("no deadline", deadline=None)  # a busy machine is not a fault of the code
 settings.load_profile("no deadline")
+
+
+@pytest.fixture(autouse=True)
+def loggers_hand_on(monkeypatch):
+    """Messages reach caplog, although Detectron2's loggers hand nothing on once a test before has set them up."""
+    for name in ("inet_d2", "detectron2"):
+        monkeypatch.setattr(logging.getLogger(name), "propagate", True)
 
 
 @pytest.fixture(scope="session")

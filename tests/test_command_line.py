@@ -31,12 +31,10 @@ def test_a_child_imports_the_same_package(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("error", [ValueError("it is bad"), FileNotFoundError("it is bad")])
-def test_bad_input_is_one_sentence_and_status_2(error, capsys, caplog, monkeypatch):
+def test_bad_input_is_one_sentence_and_status_2(error, capsys, caplog):
     def run():
         raise error
 
-    # Detectron2's loggers, once set up by another test, hand nothing on.
-    monkeypatch.setattr(logging.getLogger("inet_d2"), "propagate", True)
     caplog.set_level(logging.DEBUG, logger="inet_d2")
     assert exit_status("tool", run) == 2
     assert capsys.readouterr().err == "tool: it is bad\n"

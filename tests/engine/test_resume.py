@@ -131,7 +131,7 @@ def test_the_learning_rate_of_the_configuration_is_used(run_cfg):
         (["SOLVER.OPTIMIZER", "SGD"], r"was trained with another SOLVER\.OPTIMIZER; use the configuration"),
         (["MODEL.ROI_REID_HEAD.EMBED_DIM", 24], r"does not fit the configuration: .* \(16.*\) instead of \(24"),
         (["MODEL.ROI_REID_HEAD.DICTIONARY.SIZE", 32], r"dictionary\.embeddings \(64, 16\) instead of \(32, 16\)"),
-        (["SOLVER.LR_FACTOR_PRETRAINED", 1.0], "has other groups of parameters"),
+        (["SOLVER.LR_FACTOR_PRETRAINED", 0.5], "has other groups of parameters"),
         (["SOLVER.MAX_ITER", 1], r"is after 2 iterations, and SOLVER\.MAX_ITER is 1"),
     ],
 )
