@@ -10,11 +10,11 @@ from pathlib import Path
 import inet_d2  # noqa: F401  # isort: skip  (first: it keeps a warning of fvcore back)
 import cv2
 import numpy as np
-from detectron2.data import DatasetCatalog
 from tqdm import tqdm
 
 from inet_d2.command_line import exit_status
-from inet_d2.data.datasets.builtin import load_protocol
+from inet_d2.data.datasets.builtin import load_protocol, load_records
+from inet_d2.data.records import annotation_boxes, image_name, people_of
 from inet_d2.evaluation import SearchPredictions
 from inet_d2.image_file import read_image
 
@@ -62,20 +62,20 @@ def describe(dataset_name: str) -> SearchPredictions:
         OSError, ValueError: it is no test split with a search protocol, or its files do not fit.
     """
     protocol = load_protocol(dataset_name)
-    records = DatasetCatalog.get(dataset_name)
+    records = load_records(dataset_name)
     queries = protocol.queries_by_image()
     query_colours = np.zeros((len(protocol.query_names), 3))
     gallery_colours, gallery_boxes = [], []
     for record in tqdm(records, desc="mean colours", unit="frame"):
         image = read_image(record["file_name"], "RGB")
-        boxes = np.array([a["bbox"] for a in record["annotations"]], dtype=np.float64).reshape(-1, 4)
+        boxes = annotation_boxes(people_of(record))
         gallery_boxes.append(boxes)
         gallery_colours.append(mean_colours(image, boxes))
-        if record["image_id"] in queries:
-            indices, query_boxes = queries[record["image_id"]]
+        if image_name(record) in queries:
+            indices, query_boxes = queries[image_name(record)]
             query_colours[indices] = mean_colours(image, query_boxes)
     return SearchPredictions(
-        gallery_names=np.array([record["image_id"] for record in records]),
+        gallery_names=np.array([image_name(record) for record in records]),
         gallery_counts=np.array([len(boxes) for boxes in gallery_boxes]),
         gallery_boxes=np.concatenate(gallery_boxes),
         gallery_scores=np.ones(sum(len(boxes) for boxes in gallery_boxes)),

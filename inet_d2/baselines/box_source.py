@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from inet_d2.data.datasets.protocol import SearchProtocol
-from inet_d2.data.person_mapper import annotation_boxes
+from inet_d2.data.records import annotation_boxes, image_name, people_of
 from inet_d2.evaluation import SearchPredictions
 
 
@@ -21,10 +21,10 @@ def annotated_boxes(records: Sequence[dict[str, Any]], protocol: SearchProtocol)
     Returns:
         Predictions whose embeddings have no columns.
     """
-    boxes = [annotation_boxes([a for a in r["annotations"] if not a.get("iscrowd", 0)]) for r in records]
+    boxes = [annotation_boxes(people_of(record)) for record in records]
     total = sum(map(len, boxes))
     return SearchPredictions(
-        gallery_names=np.array([record["image_id"] for record in records], dtype=str),
+        gallery_names=np.array([image_name(record) for record in records], dtype=str),
         gallery_counts=np.array([len(found) for found in boxes], dtype=np.int64),
         gallery_boxes=np.concatenate([np.zeros((0, 4)), *boxes]),
         gallery_scores=np.ones(total),

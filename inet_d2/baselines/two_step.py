@@ -15,8 +15,9 @@ from detectron2.config import CfgNode, configurable
 from inet_d2.baselines.crops import CropBatches
 from inet_d2.baselines.descriptors import Descriptor, build_descriptor
 from inet_d2.baselines.distances import Distance, PrincipalComponents, build_distance, fit_pca
-from inet_d2.data.person_mapper import annotation_boxes, are_nonempty
+from inet_d2.data.person_mapper import are_nonempty
 from inet_d2.data.pids import is_labelled
+from inet_d2.data.records import annotation_boxes, image_name, people_of, person_id, records_by_name
 from inet_d2.evaluation import SearchPredictions
 
 _PCA_CROPS = 3000
@@ -57,12 +58,12 @@ class TwoStepSearch:
         Raises:
             ValueError: there is nobody to learn from, or a setting does not fit the number of people.
         """
-        labelled = [[a for a in record["annotations"] if is_labelled(a["person_id"])] for record in records]
+        labelled = [[a for a in people_of(record) if is_labelled(person_id(a))] for record in records]
         boxes = [annotation_boxes(people) for people in labelled]
         kept = [are_nonempty(found) for found in boxes]
         pids = np.array(
             [
-                a["person_id"]
+                person_id(a)
                 for people, keep in zip(labelled, kept, strict=True)
                 for a, k in zip(people, keep, strict=True)
                 if k
@@ -101,7 +102,7 @@ class TwoStepSearch:
         Raises:
             ValueError: an image of the predictions is not among the records.
         """
-        by_name = {record["image_id"]: record for record in records}
+        by_name = records_by_name(records)
         for field, names in (("gallery_names", predictions.gallery_names), ("query_names", predictions.query_names)):
             unknown = [name for name in names.tolist() if name not in by_name]
             if unknown:
@@ -188,8 +189,8 @@ def check_training_split(
             f"training split: expected another split than {test_name}, on whose people the figures are measured; name "
             "the training split"
         )
-    known = {record["image_id"] for record in test_records} | {record["file_name"] for record in test_records}
-    shared = [r["file_name"] for r in train_records if r["file_name"] in known or r["image_id"] in known]
+    known = {image_name(record) for record in test_records} | {record["file_name"] for record in test_records}
+    shared = [r["file_name"] for r in train_records if r["file_name"] in known or image_name(r) in known]
     if shared:
         raise ValueError(
             f"{train_name}: expected no image of {test_name}, found {len(shared)}, first {shared[0]}; learn from "

@@ -6,17 +6,18 @@ from typing import Any
 
 import torch
 from detectron2.config import CfgNode
-from detectron2.data import DatasetCatalog, DatasetFromList, build_detection_test_loader
+from detectron2.data import DatasetFromList, build_detection_test_loader
 from detectron2.utils import comm
 from detectron2.utils.registry import Registry
 
 from inet_d2.data.crops import CropDataset, PersonCropMapper
-from inet_d2.data.datasets.builtin import load_protocol
+from inet_d2.data.datasets.builtin import load_protocol, load_records
 from inet_d2.data.datasets.protocol import SearchProtocol
 from inet_d2.data.paired_mapper import PairedDatasetMapper
 from inet_d2.data.pairs import PairDataset
 from inet_d2.data.person_mapper import PersonImageMapper
 from inet_d2.data.pids import is_labelled
+from inet_d2.data.records import people_of, person_id, records_by_name
 from inet_d2.data.sample_stream import TrainingBatches, build_stream_loader
 from inet_d2.data.search_mapper import SearchDatasetMapper
 
@@ -124,7 +125,7 @@ def build_image_train_loader(cfg: CfgNode) -> Iterable[list[ModelInput]]:
     records = _training_records(cfg)
     images = records
     if cfg.DATALOADER.FILTER_EMPTY_ANNOTATIONS:
-        images = [r for r in records if any(not person.get("iscrowd", 0) for person in r["annotations"])]
+        images = [r for r in records if people_of(r)]
     _logger.info(
         "%s: %d images, %d without people left out", cfg.DATASETS.TRAIN[0], len(images), len(records) - len(images)
     )
@@ -186,7 +187,7 @@ def build_search_test_loader(cfg: CfgNode, dataset_name: str) -> Iterable[list[M
     sizes = cfg.TEST.SEARCH.GALLERY_SIZES
     if not sizes:
         raise ValueError("TEST.SEARCH.GALLERY_SIZES is empty; name at least one size (0 is the full gallery)")
-    records = DatasetCatalog.get(dataset_name)
+    records = load_records(dataset_name, with_sizes=True)
     protocol = load_protocol(dataset_name, sizes[0])
     return build_detection_test_loader(
         attach_query_boxes(records, protocol),
@@ -211,7 +212,7 @@ def attach_query_boxes(records: Sequence[Record], protocol: SearchProtocol) -> l
     """
     protocol.check_query_boxes(records)
     queries = protocol.queries_by_image()
-    missing = sorted(queries.keys() - {record["image_id"] for record in records})
+    missing = sorted(queries.keys() - records_by_name(records).keys())
     if missing:
         raise ValueError(
             f"{protocol.name}: expected every query image among the {len(records)} test images, but "
@@ -220,8 +221,8 @@ def attach_query_boxes(records: Sequence[Record], protocol: SearchProtocol) -> l
         )
     _logger.info("%s: %d queries in %d images", protocol.name, protocol.num_queries, len(queries))
     return [
-        {**record, "query_boxes": queries[record["image_id"]][1]} if record["image_id"] in queries else dict(record)
-        for record in records
+        {**record, "query_boxes": queries[name][1]} if name in queries else dict(record)
+        for name, record in records_by_name(records).items()
     ]
 
 
@@ -276,8 +277,8 @@ def _training_records(cfg: CfgNode) -> list[Record]:
             f"DATASETS.TRAIN is {tuple(names)}, but identities of several data sets share the numbers 0, 1, "
             "...; name exactly one"
         )
-    records = DatasetCatalog.get(names[0])
-    pids = [anno["person_id"] for record in records for anno in record["annotations"]]
+    records = load_records(names[0])
+    pids = [person_id(person) for record in records for person in people_of(record)]
     labelled = [pid for pid in pids if is_labelled(pid)]
     identities = set(labelled)
     _logger.info(

@@ -14,14 +14,9 @@ import torch
 from detectron2.config import CfgNode, configurable
 from detectron2.data import DatasetFromList
 
-from inet_d2.data.person_mapper import (
-    annotation_boxes,
-    are_nonempty,
-    person_instances,
-    read_frame,
-    to_input_tensor,
-)
+from inet_d2.data.person_mapper import are_nonempty, person_instances, read_frame, to_input_tensor
 from inet_d2.data.pids import is_labelled
+from inet_d2.data.records import annotation_boxes, people_of, person_id
 from inet_d2.image_file import check_image_format
 
 Record = dict[str, Any]
@@ -45,14 +40,14 @@ class CropDataset(torch.utils.data.Dataset):
         self.num_dropped_boxes = 0
         appearances: dict[int, list[Record]] = {}
         for record in records:
-            people = [anno for anno in record["annotations"] if is_labelled(anno["person_id"])]
+            people = [person for person in people_of(record) if is_labelled(person_id(person))]
             boxes = annotation_boxes(people)
             keep = are_nonempty(boxes)
             self.num_dropped_boxes += int((~keep).sum())
             frame = {key: record[key] for key in ("file_name", "image_id", "height", "width") if key in record}
             for index in np.flatnonzero(keep):
                 appearance = {**frame, "bbox": boxes[index].tolist()}
-                appearances.setdefault(int(people[index]["person_id"]), []).append(appearance)
+                appearances.setdefault(int(person_id(people[index])), []).append(appearance)
         if not appearances:
             raise ValueError(
                 f"CropDataset: expected labelled people with boxes, found none among {len(records)} images; "

@@ -9,6 +9,7 @@ from detectron2.data import DatasetFromList
 
 from inet_d2.arrays import expand_ranges
 from inet_d2.data.pids import is_labelled
+from inet_d2.data.records import people_of, person_id
 
 Record = dict[str, Any]
 
@@ -30,7 +31,7 @@ def same_identity_pairs(records: Sequence[Record]) -> np.ndarray:
     Source: section 4.1, "16000 pairs": all n(n-1)/2 pairs of an identity that is in n images.
     """
     sightings = np.array(
-        [(anno["person_id"], index) for index, record in enumerate(records) for anno in record["annotations"]],
+        [(person_id(person), index) for index, record in enumerate(records) for person in people_of(record)],
         dtype=np.int64,
     ).reshape(-1, 2)
     sightings = np.unique(sightings[is_labelled(sightings[:, 0])], axis=0)  # sorted by pid, then record

@@ -8,8 +8,9 @@ import numpy as np
 import torch
 from detectron2.config import CfgNode, configurable
 from detectron2.data import transforms as T
-from detectron2.structures import Boxes, BoxMode, Instances
+from detectron2.structures import Boxes, Instances
 
+from inet_d2.data.records import annotation_boxes, annotation_pids, people_of
 from inet_d2.data.resize import build_augmentations
 from inet_d2.image_file import check_image_format, read_image
 
@@ -46,20 +47,6 @@ def read_frame(record: dict[str, Any], image_format: str) -> np.ndarray:
 def to_input_tensor(image: np.ndarray) -> torch.Tensor:
     """Turn an (H, W, 3) image of any memory layout into a contiguous (3, H, W) tensor of the same type."""
     return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))
-
-
-def annotation_boxes(annotations: list[dict[str, Any]]) -> np.ndarray:
-    """Collect the boxes of annotations.
-
-    Args:
-        annotations: with ``bbox`` (4 numbers) and ``bbox_mode``; may be empty.
-
-    Returns:
-        (n, 4) float64 XYXY, pixels of the original frame. Float also for whole-number boxes: Detectron2
-        truncates the coordinates of integer boxes when it resizes them.
-    """
-    boxes = [BoxMode.convert([float(x) for x in a["bbox"]], a["bbox_mode"], BoxMode.XYXY_ABS) for a in annotations]
-    return np.array(boxes, dtype=np.float64).reshape(-1, 4)
 
 
 def transform_boxes(boxes: np.ndarray, transforms: T.Transform, image_size: tuple[int, int]) -> np.ndarray:
@@ -161,12 +148,13 @@ class PersonImageMapper:
             ValueError: the image cannot be decoded or has another size than the record says.
         """
         record = copy.copy(record)
-        people = [person for person in record.pop("annotations", []) if not person.get("iscrowd", 0)]
+        people = people_of(record)
+        record.pop("annotations", None)
         aug_input = T.AugInput(read_frame(record, self.image_format))
         transforms = self.augmentations(aug_input)
         image = aug_input.image
         boxes = transform_boxes(annotation_boxes(people), transforms, image.shape[:2])
-        pids = np.array([person["person_id"] for person in people], dtype=np.int64)
+        pids = annotation_pids(people)
 
         keep = are_nonempty(boxes)
         self._warn_of_dropped(record, int((~keep).sum()))

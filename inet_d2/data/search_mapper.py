@@ -9,7 +9,8 @@ import torch
 from detectron2.config import CfgNode, configurable
 from detectron2.data import transforms as T
 
-from inet_d2.data.person_mapper import annotation_boxes, read_frame, to_input_tensor, transform_boxes
+from inet_d2.data.person_mapper import read_frame, to_input_tensor, transform_boxes
+from inet_d2.data.records import annotation_boxes, image_name, people_of
 from inet_d2.data.resize import build_augmentations
 from inet_d2.data.saved_boxes import load_saved_boxes
 from inet_d2.image_file import check_image_format
@@ -91,7 +92,8 @@ class SearchDatasetMapper:
                 boxes lack it.
         """
         record = copy.copy(record)
-        annotations = record.pop("annotations", [])
+        people = people_of(record)
+        record.pop("annotations", None)
         aug_input = T.AugInput(read_frame(record, self.image_format))
         transforms = self.augmentations(aug_input)
         image_size = aug_input.image.shape[:2]
@@ -101,10 +103,10 @@ class SearchDatasetMapper:
             boxes = np.array(record["query_boxes"], dtype=np.float64).reshape(-1, 4)
             record["query_boxes"] = _network_boxes(boxes, transforms, image_size)
         if self.use_gt_boxes:
-            boxes = annotation_boxes([anno for anno in annotations if not anno.get("iscrowd", 0)])
+            boxes = annotation_boxes(people)
             record["gallery_boxes"] = _network_boxes(boxes, transforms, image_size)
         elif self.saved_boxes is not None:
-            boxes, scores = self._saved(record["image_id"])
+            boxes, scores = self._saved(image_name(record))
             record["gallery_boxes"] = _network_boxes(boxes.astype(np.float64), transforms, image_size)
             record["gallery_scores"] = torch.from_numpy(scores)
             record["gallery_frame_boxes"] = torch.from_numpy(boxes)

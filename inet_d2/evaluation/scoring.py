@@ -11,6 +11,7 @@ from inet_d2.boxes import BoxesByImage
 from inet_d2.data.datasets.builtin import gallery_sizes_of, load_annotations, load_protocol
 from inet_d2.data.datasets.protocol import EVERY, SearchProtocol
 from inet_d2.data.pids import is_labelled
+from inet_d2.data.records import annotation_boxes, annotation_pids, people_of, records_by_name
 from inet_d2.evaluation.detection_metric import detection_scores, match_mutually
 from inet_d2.evaluation.gallery_walk import RULES
 from inet_d2.evaluation.graph_matching import CUHK_SYSU_SIZE, PRW_SIZE, GraphMatching
@@ -128,17 +129,26 @@ def boxes_by_image(records: Sequence[Mapping[str, Any]], image_names: np.ndarray
     """Collect the annotated boxes of records in a given order.
 
     Args:
-        records: Detectron2 records with XYXY boxes.
+        records: Detectron2 records (see ``inet_d2/data/records.py``); crowds are left out.
         image_names: (I,) str, each the ``image_id`` of a record.
 
     Returns:
-        The boxes, and (R,) bool which of them have a known identity.
+        The XYXY boxes, and (R,) bool which of them have a known identity.
+
+    Raises:
+        ValueError: an image has no record, or two.
     """
-    by_name = {record["image_id"]: record["annotations"] for record in records}
-    rows = [by_name[name] for name in image_names.tolist()]
-    boxes = np.array([a["bbox"] for row in rows for a in row], dtype=np.float64).reshape(-1, 4)
-    pids = np.array([a["person_id"] for row in rows for a in row], dtype=np.int64)
-    return BoxesByImage(np.array([len(row) for row in rows], dtype=np.int64), boxes), is_labelled(pids)
+    by_name = records_by_name(records)
+    missing = [name for name in image_names.tolist() if name not in by_name]
+    if missing:
+        raise ValueError(
+            f"image_id: expected the {len(image_names)} images of the protocol, found no record of {len(missing)}, "
+            f"first {missing[0]}; name images alike in protocol and records"
+        )
+    rows = [people_of(by_name[name]) for name in image_names.tolist()]
+    people = [person for row in rows for person in row]
+    counts = np.array([len(row) for row in rows], dtype=np.int64)
+    return BoxesByImage(counts, annotation_boxes(people)), is_labelled(annotation_pids(people))
 
 
 def score_predictions(

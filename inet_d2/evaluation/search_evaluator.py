@@ -10,6 +10,7 @@ from detectron2.config import CfgNode, configurable
 from detectron2.evaluation import DatasetEvaluator
 from detectron2.utils import comm
 
+from inet_d2.data.records import image_name
 from inet_d2.evaluation.graph_matching import context_of_queries
 from inet_d2.evaluation.predictions import SearchPredictions
 from inet_d2.evaluation.scoring import FULL_GALLERY, SearchScores, check_options, load_scoring_data, score_predictions
@@ -106,14 +107,14 @@ class PersonSearchEvaluator(DatasetEvaluator):
             ValueError: an output lacks embeddings, or a query box lies outside its image.
         """
         for image, output in zip(inputs, outputs, strict=True):
-            name = image["image_id"]
+            name = image_name(image)
             found = {field: _instance_field(name, output, field) for field in _FIELDS}
             if name in self._queries:
                 found["query_embeddings"] = self._query_embeddings(image, output)
             self._outputs[name] = found
 
     def _query_embeddings(self, image: Mapping[str, Any], output: Mapping[str, Any]) -> np.ndarray:
-        name = image["image_id"]
+        name = image_name(image)
         indices, _ = self._queries[name]
         sizes = np.tile([image["width"], image["height"]], (len(indices), 1))
         self._protocol.check_queries_inside(indices, sizes)

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from inet_d2.boxes import paired_iou
-from inet_d2.data.person_mapper import annotation_boxes
+from inet_d2.data.pids import is_labelled
+from inet_d2.data.records import annotation_boxes, people_of, person_id
 from inet_d2.search.calibration import Curve, curve_of
 from inet_d2.search.embedder import Embedder
 from inet_d2.search.read_ahead import read_ahead
@@ -87,9 +88,9 @@ def _places_of_people(records: Sequence[Mapping[str, Any]]) -> dict[int, list[tu
     """Where each labelled person is: number of the image, box (4,) XYXY."""
     places: dict[int, list[tuple[int, np.ndarray]]] = {}
     for number, record in enumerate(records):
-        people = [person for person in record["annotations"] if person["person_id"] >= 0]
+        people = [person for person in people_of(record) if is_labelled(person_id(person))]
         for person, box in zip(people, annotation_boxes(people), strict=True):
-            places.setdefault(person["person_id"], []).append((number, box))
+            places.setdefault(person_id(person), []).append((number, box))
     return places
 
 

@@ -239,7 +239,7 @@ def test_test_loader_puts_query_boxes_on_their_images(cfg, test_records, monkeyp
         return make_protocol(["c.png", "a.png", "c.png"], boxes)
 
     monkeypatch.setattr(build, "load_protocol", load_protocol)
-    monkeypatch.setattr(DatasetCatalog, "get", lambda name: test_records)
+    monkeypatch.setattr(build, "load_records", lambda name, with_sizes: test_records)
     cfg.TEST.SEARCH.GALLERY_SIZES = (50, 100)
     cfg.INPUT.MIN_SIZE_TEST = 24  # half size
     batches = list(build.build_search_test_loader(cfg, "x_test"))

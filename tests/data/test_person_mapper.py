@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 import torch
 from detectron2.data import transforms as T
-from detectron2.structures import BoxMode
 
-from inet_d2.data.person_mapper import PersonImageMapper, annotation_boxes, read_frame
+from inet_d2.data.person_mapper import PersonImageMapper, read_frame
 
 
 def make_mapper(*augmentations):
@@ -92,17 +91,6 @@ def test_the_record_is_not_changed(make_record):
     assert record == before
     assert "annotations" not in output
     assert output["image_id"] == "a.png"
-
-
-def test_annotation_boxes_convert_other_modes():
-    annotations = [
-        {"bbox": [10, 20, 5, 6], "bbox_mode": BoxMode.XYWH_ABS},
-        {"bbox": [1, 2, 3, 4], "bbox_mode": BoxMode.XYXY_ABS},
-    ]
-    boxes = annotation_boxes(annotations)
-    assert boxes.dtype == np.float64
-    assert boxes.tolist() == [[10.0, 20.0, 15.0, 26.0], [1.0, 2.0, 3.0, 4.0]]
-    assert annotation_boxes([]).shape == (0, 4)
 
 
 def test_settings_come_from_the_config(cfg, make_record):

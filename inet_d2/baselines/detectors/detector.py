@@ -19,7 +19,8 @@ from tqdm import tqdm
 from inet_d2.baselines.detectors.boosting import BoostedTrees, BoostingPlan, train_trees
 from inet_d2.baselines.detectors.sliding_window import Window, detect, pad_window, pyramid_scales, rounded_size, slide
 from inet_d2.boxes import paired_iou
-from inet_d2.data.person_mapper import annotation_boxes, read_frame
+from inet_d2.data.person_mapper import read_frame
+from inet_d2.data.records import annotation_boxes, people_of
 from inet_d2.files import written_aside
 
 PERSON_DETECTOR_REGISTRY = Registry("PERSON_DETECTOR")
@@ -167,7 +168,7 @@ class PersonDetector:
 
     def _people(self, record: Mapping[str, Any]) -> np.ndarray:
         """Annotated boxes that are high enough, at the window's aspect: height and centre stay."""
-        boxes = annotation_boxes(record["annotations"])
+        boxes = annotation_boxes(people_of(record))
         boxes = boxes[boxes[:, 3] - boxes[:, 1] >= self.plan.least_height]
         return self._at_aspect(boxes)
 
@@ -206,7 +207,7 @@ class PersonDetector:
                 record = records[place]
                 image = np.ascontiguousarray(read_frame(dict(record), "RGB"))
                 boxes = self._detect(image)[0] if stage else self._anywhere(image.shape[:2], generator)
-                people = annotation_boxes(record["annotations"])
+                people = annotation_boxes(people_of(record))
                 overlaps = paired_iou(np.repeat(boxes, len(people), axis=0), np.tile(people, (len(boxes), 1)))
                 is_free = (overlaps.reshape(len(boxes), len(people)) < 0.1).all(axis=1)
                 boxes = boxes[is_free][: min(self.plan.per_frame, self.plan.negatives - count)]
@@ -235,7 +236,7 @@ class PersonDetector:
         scores, people = [], 0
         for place in tqdm(chosen, desc="calibrate", unit="frame", disable=not self._progress):
             scores.append(self._detect(np.ascontiguousarray(read_frame(dict(records[place]), "RGB")))[1])
-            people += len(records[place]["annotations"])
+            people += len(people_of(records[place]))
         ordered = np.sort(np.concatenate(scores))[::-1]
         if len(ordered):
             self.offset = float(ordered[min(people, len(ordered)) - 1])

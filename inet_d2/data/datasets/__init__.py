@@ -5,6 +5,7 @@ from inet_d2.data.datasets.builtin import (
     gallery_sizes_of,
     load_annotations,
     load_protocol,
+    load_records,
     register_builtin_datasets,
 )
 from inet_d2.data.datasets.cuhk_sysu import load_cuhk_sysu, load_cuhk_sysu_protocol
@@ -29,6 +30,7 @@ __all__ = [
     "load_protocol",
     "load_prw",
     "load_prw_protocol",
+    "load_records",
     "make_protocol",
     "register_builtin_datasets",
     "register_mot",

@@ -17,6 +17,7 @@ from detectron2.data import DatasetCatalog, MetadataCatalog
 from inet_d2.data.datasets.cuhk_sysu import load_cuhk_sysu, load_cuhk_sysu_protocol
 from inet_d2.data.datasets.protocol import SearchProtocol
 from inet_d2.data.datasets.prw import load_prw, load_prw_protocol
+from inet_d2.data.records import person_records
 
 _Reader = Callable[..., list[dict[str, Any]]]
 _ProtocolReader = Callable[[Path, Any], SearchProtocol]
@@ -79,6 +80,23 @@ def gallery_sizes_of(dataset_name: str, gallery_sizes: Sequence[int | str]) -> t
     return tuple(dict.fromkeys(gallery_sizes))
 
 
+def load_records(dataset_name: str, *, with_sizes: bool = False) -> list[dict[str, Any]]:
+    """Load the records of a registered split; the only way in which loaders do.
+
+    Args:
+        dataset_name: a name in ``DatasetCatalog``.
+        with_sizes: refuse records without ``width`` and ``height``.
+
+    Returns:
+        Its records in the form of ``inet_d2.data.records.person_records``.
+
+    Raises:
+        ValueError: no such name, or a record is none.
+    """
+    _check_name(dataset_name)
+    return person_records(DatasetCatalog.get(dataset_name), dataset_name, with_sizes=with_sizes)
+
+
 def load_annotations(dataset_name: str) -> list[dict[str, Any]]:
     """Load the records of a registered split without opening its frames where the reader allows that.
 
@@ -86,19 +104,23 @@ def load_annotations(dataset_name: str) -> list[dict[str, Any]]:
         dataset_name: a name in ``DatasetCatalog``.
 
     Returns:
-        Its records; built-in data sets leave out ``height`` and ``width``.
+        Its records as ``load_records`` gives them; built-in data sets leave out ``height`` and ``width``.
 
     Raises:
-        ValueError: no data set has this name.
+        ValueError: no such name, or a record is none.
     """
+    _check_name(dataset_name)
+    loader = MetadataCatalog.get(dataset_name).get("annotation_loader", None)
+    return load_records(dataset_name) if loader is None else person_records(loader(), dataset_name)
+
+
+def _check_name(dataset_name: str) -> None:
     known = sorted(DatasetCatalog.list())
     if dataset_name not in known:
         raise ValueError(
             f"{dataset_name!r}: expected the name of a data set, one of {', '.join(known)}; one of your own is "
             "listed in a configuration (DATASETS.OWN, see docs/own_data.md)"
         )
-    loader = MetadataCatalog.get(dataset_name).get("annotation_loader", None)
-    return loader() if loader is not None else DatasetCatalog.get(dataset_name)
 
 
 def _load_split(family: str, split: str, image_sizes: bool = True) -> list[dict[str, Any]]:

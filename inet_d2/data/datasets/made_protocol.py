@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-from detectron2.structures import BoxMode
 
 from inet_d2.arrays import expand_ranges
 from inet_d2.data.datasets.protocol import LISTED, SearchProtocol
 from inet_d2.data.pids import is_labelled
+from inet_d2.data.records import annotation_boxes, image_name, people_of, person_id
 
 _CELLS_AT_ONCE: Final = 2**22
 _logger = logging.getLogger(__name__)
@@ -126,7 +126,7 @@ class _Images:
         known = [record.get("camera_id") is not None for record in records]
         cameras = np.array([record["camera_id"] for record in records], dtype=np.int64) if all(known) else None
         timed = [record.get("frame") is not None for record in records]
-        names = np.array([record["image_id"] for record in records], dtype=str)
+        names = np.array([image_name(record) for record in records], dtype=str)
         if not any(timed):
             return cls(names, np.arange(len(records)), np.zeros(len(records), dtype=np.int64), cameras)
         if not all(timed):
@@ -158,10 +158,10 @@ class _People:
     @classmethod
     def of(cls, records: Sequence[Mapping[str, Any]]) -> "_People":
         rows = [
-            (anno["person_id"], image, *BoxMode.convert(anno["bbox"], anno["bbox_mode"], BoxMode.XYXY_ABS))
+            (person_id(person), image, *annotation_boxes([person])[0])
             for image, record in enumerate(records)
-            for anno in record["annotations"]
-            if is_labelled(anno["person_id"]) and not anno.get("iscrowd", 0)
+            for person in people_of(record)
+            if is_labelled(person_id(person))
         ]
         table = np.array(rows, dtype=np.float64).reshape(-1, 6)
         table = table[np.lexsort((table[:, 1], table[:, 0]))]

@@ -11,6 +11,7 @@ from typing import Any, Final
 import numpy as np
 
 from inet_d2.arrays import rows_of
+from inet_d2.data.records import image_name
 
 LISTED: Final = "listed"
 """The gallery of a query is exactly its entries, in their order."""
@@ -59,6 +60,9 @@ class SearchProtocol:
     cross_camera: bool = False
 
     def __post_init__(self) -> None:
+        for field in ("image_names", "query_names"):  # whole numbers too, as an image_id may be
+            names = np.asarray(getattr(self, field))
+            object.__setattr__(self, field, names if names.dtype.kind == "U" else names.astype(str))
         queries, entries = len(self.query_names), len(self.entry_images)
         if self.gallery not in GALLERY_KINDS:
             raise ValueError(f"{self.name}: gallery: expected one of {GALLERY_KINDS}, found {self.gallery!r}")
@@ -156,7 +160,7 @@ class SearchProtocol:
         Raises:
             ValueError: a query box does not overlap its image.
         """
-        sizes = {r["image_id"]: (r["width"], r["height"]) for r in records if "height" in r and "width" in r}
+        sizes = {image_name(r): (r["width"], r["height"]) for r in records if "height" in r and "width" in r}
         limits = np.array([sizes.get(str(name), (np.inf, np.inf)) for name in self.query_names]).reshape(-1, 2)
         self.check_queries_inside(np.arange(self.num_queries), limits)
 
