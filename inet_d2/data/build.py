@@ -290,6 +290,11 @@ def _training_records(cfg: CfgNode) -> list[Record]:
         len(identities),
     )
     num_pids = cfg.MODEL.ROI_REID_HEAD.NUM_PIDS
+    if num_pids and not identities:
+        raise ValueError(
+            f"{names[0]}: person_id: expected {num_pids} identities (MODEL.ROI_REID_HEAD.NUM_PIDS), found none in "
+            f"{len(pids)} annotations; give annotations a person_id, or set NUM_PIDS to 0 for a detector alone"
+        )
     if num_pids != len(identities):
         raise ValueError(
             f"MODEL.ROI_REID_HEAD.NUM_PIDS is {num_pids}, but {names[0]} has {len(identities)} labelled "

@@ -170,6 +170,14 @@ def test_wrong_number_of_identities_is_an_error(training_set, loader):
         build_train_loader(training_set)
 
 
+def test_a_training_set_without_identities_is_an_error(training_set, make_record, monkeypatch):
+    record = make_record("a.png", [(BOX, 0)])
+    del record["annotations"][0]["person_id"]
+    monkeypatch.setattr(DatasetCatalog, "get", lambda name: [record])
+    with pytest.raises(ValueError, match=r"person_id: expected 2 identities .*, found none in 1 annotations; give"):
+        build_train_loader(training_set)
+
+
 def test_identities_with_gaps_are_an_error(training_set, make_record, monkeypatch):
     records = [make_record("a.png", [(BOX, 0), (BOX, 9)]), make_record("b.png", [(BOX, 0)])]
     monkeypatch.setattr(DatasetCatalog, "get", lambda name: records)
