@@ -52,6 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
     results = demo.results()
     print(table(results))
     print(f"\nResults: {demo.output / 'results.json'}\nPicture: {demo.output / 'search.png'}")
+    print(f"Search these scenes with pictures of your own choice:\n  {page_command(demo.index)}")
     print(f"Total time: {time.time() - start:.0f} s")
     return 0
 
@@ -69,7 +70,7 @@ class Demo:
         self.opts = opts
         self.datasets = output / "datasets"
         self.weights = output / "inet" / "model_final.pth"
-        self.index = output / "scenes.index"
+        self.index = output / "inet" / "scenes.index"  # of these weights, and gone with them
 
     def scenes(self, preset: str, seed: int) -> None:
         """Write the scenes (the generator itself sees whether they are there)."""
@@ -137,6 +138,12 @@ class Demo:
         environment.setdefault("PYTHONWARNINGS", "ignore::FutureWarning")
         environment["DETECTRON2_DATASETS"] = str(self.datasets)
         subprocess.run(words, check=True, cwd=ROOT, env=environment)
+
+
+def page_command(index: Path) -> str:
+    """The command that opens the search page on an index, as it works from this folder."""
+    script = Path(sys.executable).with_name("inet-search")
+    return shlex.join([*([str(script)] if script.exists() else [sys.executable, *INET_SEARCH]), "serve", str(index)])
 
 
 def read_json(path: Path) -> dict:

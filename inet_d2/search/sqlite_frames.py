@@ -13,6 +13,7 @@ from inet_d2.search.store import People
 
 PEOPLE_BITS = 12  # a person's id is the frame's id and a number below 4,096
 REMOVED = -1.0  # score of a person who was removed
+MAPPED_BYTES = 0x7FFF0000  # the most that SQLite maps
 READ_FRAMES = 128  # at once; a block of them stays in the processor's cache while it is put together
 
 
@@ -68,6 +69,7 @@ def read_frames(db: sqlite3.Connection, ids: tuple[int, int], dimension: int, dt
         np.empty(num_people, np.float32),
         np.empty((num_people, dimension), np.float32),
     )
+    db.execute(f"PRAGMA mmap_size = {MAPPED_BYTES}")  # while it is read: half the time of copying pages
     starts = dict(db.execute("SELECT id, start FROM sources"))
     rows = db.execute(
         f'SELECT id, source, "offset", until, num_people, boxes, scores, embeddings {which} ORDER BY id', ids
@@ -86,6 +88,7 @@ def read_frames(db: sqlite3.Connection, ids: tuple[int, int], dimension: int, dt
         part.scores[people] = np.frombuffer(b"".join(scores), np.float32)
         part.embeddings[people] = np.frombuffer(b"".join(embeddings), dtype).reshape(-1, dimension)
         frame, person = places.stop, people.stop
+    db.execute("PRAGMA mmap_size = 0")
     frames.times[:] += frames.offsets
     alive = part.scores != REMOVED
     if alive.all():
