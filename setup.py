@@ -36,6 +36,9 @@ setup(
         "video": ["av>=14"],
         "web": ["starlette>=0.41", "uvicorn>=0.32"],
         "onnx": ["onnxruntime>=1.19"],
+        "milvus": ["pymilvus>=2.5"],
         "parquet": ["pyarrow>=17"],
+        # Large, and not in requirements.txt; the tests that need them are skipped, with a line, where they are missing.
+        "tests": ["playwright>=1.49", "milvus-lite>=3.2", "pymilvus>=2.5", "pyarrow>=17"],
     },
 )

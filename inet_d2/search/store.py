@@ -237,7 +237,7 @@ def open_store(where: str, *, create: bool = False, read_only: bool = False, hal
     """Open an index.
 
     Args:
-        where: path of a file.
+        where: path of a file, or the address of a Milvus server (``http://host:19530/name``).
         create: make it if it is not there.
         read_only: others may write meanwhile.
         half: a new file keeps vectors as float16, half as large.
@@ -250,6 +250,10 @@ def open_store(where: str, *, create: bool = False, read_only: bool = False, hal
         ValueError: it is no index, or one of another version.
         OSError: it cannot be reached.
     """
+    if "://" in where:
+        from inet_d2.search.milvus_store import MilvusStore
+
+        return MilvusStore(where, create=create)
     from inet_d2.search.sqlite_store import SQLiteStore
 
     return SQLiteStore(where, create=create, read_only=read_only, half=half)

@@ -1,6 +1,8 @@
 """A model whose answers are known: people are upright blocks of colour on black ground."""
 
 import socket
+import subprocess
+import sys
 import threading
 import time
 from types import SimpleNamespace
@@ -153,3 +155,24 @@ def served(tmp_path_factory, embedder):
     server.should_exit = True
     thread.join()
     store.close()
+
+
+@pytest.fixture(scope="session")
+def milvus_server(tmp_path_factory):
+    """Address of Milvus Lite as a stand-in for a server."""
+    pytest.importorskip("pymilvus", reason="an index on a server needs pymilvus: pip install pymilvus")
+    pytest.importorskip("milvus_lite", reason="the stand-in for a server is Milvus Lite: pip install milvus-lite")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    folder = str(tmp_path_factory.mktemp("milvus"))
+    command = [sys.executable, "-m", "milvus_lite", "server", "--data-dir", folder, "--host", "127.0.0.1"]
+    server = subprocess.Popen([*command, "--port", str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    for _ in range(600):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                break
+        time.sleep(0.1)
+    yield f"http://127.0.0.1:{port}"
+    server.terminate()
+    server.wait()

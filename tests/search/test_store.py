@@ -5,16 +5,28 @@ import pytest
 
 from inet_d2.search import Where, open_store
 
-BACKENDS = ["sqlite", "sqlite-half"]
+BACKENDS = ["sqlite", "sqlite-half", "milvus"]
 X, Y, DIAGONAL = (1.0, 0.0), (0.0, 1.0), (0.6, 0.8)
+
+
+def address(backend, folder, request):
+    """Options that open the same new index again and again."""
+    if backend == "milvus":
+        return {"where": f"{request.getfixturevalue('milvus_server')}/t{abs(hash(str(folder)))}"}
+    return {"where": str(folder / "an.index"), "half": backend == "sqlite-half"}
+
+
+def fill(store, make):
+    """Image 0 with X and Y, image 1 with nobody, video 2 with X at 1 s (still until 4 s) and the diagonal at 9 s."""
+    store.add([(make.source(0), [make.frame(X, Y)]), (make.source(1), [make.frame(*np.zeros((0, 2)))])])
+    frames = [make.frame(X, offset=1.0, until=4.0, score=0.7), make.frame(DIAGONAL, offset=9.0)]
+    store.add([(make.source(2, duration=10.0), frames)])
+    return store
 
 
 @pytest.fixture(params=BACKENDS)
 def where_to(request, tmp_path):
-    """Options that open the same new index again and again."""
-    if request.param == "milvus":
-        return {"where": request.getfixturevalue("milvus_server") + f"/t{abs(hash(str(tmp_path)))}"}
-    return {"where": str(tmp_path / "an.index"), "half": request.param == "sqlite-half"}
+    return address(request.param, tmp_path, request)
 
 
 @pytest.fixture
@@ -25,30 +37,33 @@ def store(where_to):
 
 @pytest.fixture
 def filled(store, make):
-    """Image 0 with X and Y, image 1 with nobody, video 2 with X at 1 s (still until 4 s) and the diagonal at 9 s."""
-    store.add([(make.source(0), [make.frame(X, Y)]), (make.source(1), [make.frame(*np.zeros((0, 2)))])])
-    frames = [make.frame(X, offset=1.0, until=4.0, score=0.7), make.frame(DIAGONAL, offset=9.0)]
-    store.add([(make.source(2, duration=10.0), frames)])
-    return store
+    return fill(store, make)
 
 
-def test_search_is_hand_worked(filled):
-    rows = filled.search(np.array([[0.8, 0.6]], np.float32), 10)
+@pytest.fixture(scope="module", params=BACKENDS)
+def unchanged(request, make, tmp_path_factory):
+    """A filled index for tests that only read."""
+    with open_store(**address(request.param, tmp_path_factory.mktemp("store"), request), create=True) as store:
+        yield fill(store, make)
+
+
+def test_search_is_hand_worked(unchanged):
+    rows = unchanged.search(np.array([[0.8, 0.6]], np.float32), 10)
     # diagonal 0.6 * 0.8 + 0.8 * 0.6 = 0.96; X 0.8 twice, in the order of their ids; Y 0.6
     np.testing.assert_allclose(rows.similarities, [0.96, 0.8, 0.8, 0.6], atol=1e-3)
-    paths = {source.id: source.path for source in filled.sources()}
+    paths = {source.id: source.path for source in unchanged.sources()}
     assert [paths[i][-5] for i in rows.sources[[0, 3]]] == ["2", "0"]
     assert rows.offsets[0] == 9.0
     assert rows.times[0] == 2009.0
     np.testing.assert_allclose(rows.embeddings[0], DIAGONAL, atol=1e-3)
     np.testing.assert_allclose(rows.boxes[3], [4, 5, 6, 7])
     assert len(set(rows.ids.tolist())) == 4
-    assert len(filled.search(np.array([X], np.float32), 2)) == 2
+    assert len(unchanged.search(np.array([X], np.float32), 2)) == 2
 
 
-def test_several_examples_are_the_mean_of_the_best_three(filled):
+def test_several_examples_are_the_mean_of_the_best_three(unchanged):
     examples = np.array([X, X, Y, (0.6, 0.8)], np.float32)
-    rows = filled.search(examples, 10)
+    rows = unchanged.search(examples, 10)
     # X: 1, 1, 0, 0.6 -> 2.6 / 3; Y: 0, 0, 1, 0.8 -> 1.8 / 3; diagonal: 0.6, 0.6, 0.8, 1 -> 2.4 / 3
     np.testing.assert_allclose(rows.similarities, [2.6 / 3, 2.6 / 3, 0.8, 0.6], atol=1e-3)
 
@@ -66,14 +81,14 @@ def test_several_examples_are_the_mean_of_the_best_three(filled):
         (Where(offsets=(0.5, None), min_score=0.8), 1),
     ],
 )
-def test_filters(filled, where, expected):
-    assert len(filled.search(np.array([X], np.float32), 10, where)) == expected
-    assert len(filled.rows(where)) == expected
+def test_filters(unchanged, where, expected):
+    assert len(unchanged.search(np.array([X], np.float32), 10, where)) == expected
+    assert len(unchanged.rows(where)) == expected
 
 
-def test_filter_by_source(filled):
-    for source, expected in zip(filled.sources(), (2, 0, 2), strict=True):
-        rows = filled.search(np.array([Y], np.float32), 10, Where(sources=[source.id]))
+def test_filter_by_source(unchanged):
+    for source, expected in zip(unchanged.sources(), (2, 0, 2), strict=True):
+        rows = unchanged.search(np.array([Y], np.float32), 10, Where(sources=[source.id]))
         assert len(rows) == expected
         assert set(rows.sources.tolist()) <= {source.id}
 
@@ -82,8 +97,7 @@ def test_filtered_search_equals_the_slow_twin(store, make):
     generator = np.random.default_rng(0)
     embeddings = generator.normal(size=(60, 8)).astype(np.float32)
     embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True)
-    for i in range(20):
-        store.add([(make.source(i), [make.frame(*embeddings[3 * i : 3 * i + 3])])])
+    store.add([(make.source(i), [make.frame(*embeddings[3 * i : 3 * i + 3])]) for i in range(20)])
     ids = [source.id for source in store.sources()]
     for chosen in ([0], [3, 17], list(range(5, 15)), list(range(20))):
         rows = store.search(embeddings[:1], 7, Where(sources=[ids[i] for i in chosen]))
@@ -91,17 +105,17 @@ def test_filtered_search_equals_the_slow_twin(store, make):
         np.testing.assert_allclose(rows.similarities, np.sort(products)[::-1][:7], atol=2e-3)
 
 
-def test_counts_sources_and_windows(filled):
-    assert tuple(filled.count()) == (3, 3, 4)
-    assert [source.path for source in filled.sources()] == ["/photos/0.jpg", "/photos/1.jpg", "/photos/2.jpg"]
-    assert filled.windows(Where(), 2.0) == 3  # the image, and the video's stretches 0-2 and 8-10
-    assert filled.windows(Where(), 20.0) == 2
-    assert filled.windows(Where(sources=[]), 2.0) == 0
+def test_counts_sources_and_windows(unchanged):
+    assert tuple(unchanged.count()) == (3, 3, 4)
+    assert [source.path for source in unchanged.sources()] == ["/photos/0.jpg", "/photos/1.jpg", "/photos/2.jpg"]
+    assert unchanged.windows(Where(), 2.0) == 3  # the image, and the video's stretches 0-2 and 8-10
+    assert unchanged.windows(Where(), 20.0) == 2
+    assert unchanged.windows(Where(sources=[]), 2.0) == 0
 
 
-def test_rows_are_spread_evenly(filled):
-    assert filled.rows(Where(), 2).ids.tolist() == filled.rows().ids[[0, 2]].tolist()
-    assert len(filled.rows(Where(), 100)) == 4
+def test_rows_are_spread_evenly(unchanged):
+    assert unchanged.rows(Where(), 2).ids.tolist() == unchanged.rows().ids[[0, 2]].tolist()
+    assert len(unchanged.rows(Where(), 100)) == 4
 
 
 def test_content_comes_once_and_videos_go_on(store, make):

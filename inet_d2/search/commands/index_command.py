@@ -46,7 +46,7 @@ def add_parsers(commands: Any) -> None:
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--to", required=True, metavar="INDEX", help="file of the index")
+    parser.add_argument("--to", required=True, metavar="INDEX", help="file of the index, or address of a Milvus server")
     parser.add_argument("--config-file", metavar="C", help="configuration of the model; a new index needs it")
     parser.add_argument("--weights", metavar="W", help="checkpoint; default the last one in the model's OUTPUT_DIR")
     parser.add_argument("--detector", metavar="ONNX", help="detector as an ONNX file, in the place of --config-file")

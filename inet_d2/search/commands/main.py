@@ -9,7 +9,7 @@ from inet_d2.search.commands import calibrate_command, index_command, query_comm
 
 COMMANDS = (index_command, query_command, serve_command, calibrate_command, store_commands)
 EXAMPLES = """
-An INDEX is a file. Each command has examples of its own: inet-search index --help
+An INDEX is a file, or the address of a Milvus server. Each command has examples of its own: inet-search index --help
 
 Examples:
   inet-search index photos/ cameras/ --to street.index --config-file configs/CUHK-SYSU/inet_vgg16.yaml

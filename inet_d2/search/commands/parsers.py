@@ -17,7 +17,7 @@ def add_command(commands: Any, name: str, help_text: str, examples: str = "") ->
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     if name not in ("index", "watch"):
-        parser.add_argument("index", metavar="INDEX", help="file of the index")
+        parser.add_argument("index", metavar="INDEX", help="file of the index, or address of a Milvus server")
     return parser
 
 
