@@ -3,7 +3,7 @@
 import json
 import math
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,27 @@ def written_aside(path: str | os.PathLike) -> Iterator[Path]:
         _sync(path.parent)
     finally:
         aside.unlink(missing_ok=True)
+
+
+def check_output(path: str | os.PathLike, option: str, inputs: Iterable[str | os.PathLike] = ()) -> None:
+    """Refuse a place for a file that cannot be written, or that is read; asked before the work.
+
+    Args:
+        path: file to be; its folder may be missing, if it can be made.
+        option: what named it; begins the message.
+        inputs: files that are read and must not be replaced.
+
+    Raises:
+        ValueError: the path is a folder, lies in no folder that can be written to, or is one of the inputs.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise ValueError(f"{option}: expected the name of a file to write, found the folder {path}")
+    folder = next(parent for parent in path.absolute().parents if parent.exists())
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise ValueError(f"{option}: expected a folder that can be written to, found {folder}; name another for {path}")
+    if path.exists() and os.path.realpath(path) in {os.path.realpath(other) for other in inputs}:
+        raise ValueError(f"{option}: {path} is read here and would be replaced; name another file")
 
 
 def write_json(path: str | os.PathLike, content: Any) -> None:

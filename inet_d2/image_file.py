@@ -2,6 +2,7 @@
 
 import logging
 import os
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -9,7 +10,11 @@ from typing import Final
 import numpy as np
 from PIL import ExifTags, Image, ImageOps
 
+from inet_d2.files import check_output
+
 IMAGE_FORMATS: Final = ("BGR", "RGB")
+PICTURE_SUFFIXES: Final = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
+"""Endings of pictures that are written."""
 _SIDEWAYS: Final = (5, 6, 7, 8)
 """EXIF orientations that swap width and height."""
 _WORDS: Final = 65535 / 255
@@ -55,6 +60,23 @@ def read_image(path: str | os.PathLike, image_format: str) -> np.ndarray:
     except Exception as error:  # damaged bytes may fail anywhere in a decoder
         raise ValueError(f"image {path} cannot be decoded ({error}); replace the file by a sound copy") from error
     return pixels[:, :, ::-1] if image_format == "BGR" else pixels
+
+
+def check_picture_output(path: str | os.PathLike, option: str, inputs: Iterable[str | os.PathLike] = ()) -> None:
+    """Refuse a place for a picture that cannot be written; asked before the work.
+
+    Args:
+        path: file to be.
+        option: what named it; begins the message.
+        inputs: see :func:`inet_d2.files.check_output`.
+
+    Raises:
+        ValueError: the name does not end as one of ``PICTURE_SUFFIXES``, or see :func:`inet_d2.files.check_output`.
+    """
+    if Path(path).suffix.lower() not in PICTURE_SUFFIXES:
+        known = " ".join(PICTURE_SUFFIXES)
+        raise ValueError(f"{option}: expected the name of an image file such as answer.png ({known}), found {path}")
+    check_output(path, option, inputs)
 
 
 def upright_rgb(image: Image.Image) -> np.ndarray:

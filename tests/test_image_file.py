@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from inet_d2 import image_file
-from inet_d2.image_file import image_size, read_image
+from inet_d2.image_file import PICTURE_SUFFIXES, check_picture_output, image_size, read_image
 
 LEVELS = np.array([[0, 257, 514], [32896, 65534, 65535]], dtype=np.uint16)
 
@@ -72,3 +72,17 @@ def test_files_that_are_no_images_are_named(tmp_path, sideways):
 def test_other_channel_orders_are_refused(sideways):
     with pytest.raises(ValueError, match=r'INPUT\.FORMAT: expected one of BGR, RGB, found "L"'):
         read_image(sideways[0], "L")
+
+
+@pytest.mark.parametrize("name", ["a.psd", "a.hdf", "a.txt", "a"])
+def test_pictures_that_cannot_be_written_are_refused(tmp_path, name):
+    with pytest.raises(ValueError, match=r"--sheet: expected the name of an image file such as answer\.png"):
+        check_picture_output(tmp_path / name, "--sheet")
+
+
+@pytest.mark.parametrize("suffix", PICTURE_SUFFIXES)
+def test_pictures_that_are_let_in_can_be_written(tmp_path, suffix):
+    path = tmp_path / f"a{suffix.upper()}"
+    check_picture_output(path, "--sheet")
+    Image.new("RGB", (4, 3)).save(path)
+    assert image_size(path) == (4, 3)

@@ -16,6 +16,7 @@ from inet_d2.command_line import exit_status
 from inet_d2.data.datasets.builtin import load_protocol, load_records
 from inet_d2.data.records import annotation_boxes, image_name, people_of
 from inet_d2.evaluation import SearchPredictions
+from inet_d2.files import check_output
 from inet_d2.image_file import read_image
 
 EXAMPLES = """
@@ -43,6 +44,7 @@ def write(dataset_name: str, output: Path) -> None:
     Raises:
         OSError, ValueError: the data set is not there, or the file cannot be written.
     """
+    check_output(output, "--output")
     predictions = describe(dataset_name)
     output.parent.mkdir(parents=True, exist_ok=True)
     predictions.save(output)

@@ -29,7 +29,7 @@ from detectron2.modeling import build_model
 from inet_d2.command_line import exit_status
 from inet_d2.conversion import LAYOUTS, convert, fill_copies, fit, read_weights, rename
 from inet_d2.engine import load_config
-from inet_d2.files import written_aside
+from inet_d2.files import check_output, written_aside
 
 
 def model_shapes(config_file: str) -> tuple[str, dict[str, tuple[int, ...]]]:
@@ -66,6 +66,7 @@ def run(options: argparse.Namespace) -> None:
     """
     if options.output.suffix != ".pth" or not options.output.absolute().parent.is_dir():
         raise ValueError(f"{options.output}: expected a name that ends in .pth, in a folder that exists")
+    check_output(options.output, "output", [options.input])
     entries, author = read_weights(options.input)
     architecture, shapes = model_shapes(options.config_file) if options.config_file else ("", {})
     is_fpn = any(name.startswith("backbone.bottom_up.") for name in shapes)

@@ -41,7 +41,7 @@ from inet_d2.evaluation.query_report import mean_losses, query_rows, write_query
 from inet_d2.evaluation.scoring import FULL_GALLERY
 from inet_d2.evaluation.search_metric import AP_KINDS
 from inet_d2.evaluation.search_ranking import SearchRanking
-from inet_d2.files import write_json, written_aside
+from inet_d2.files import check_output, write_json, written_aside
 from inet_d2.visualization import failure_page
 from score_output import draw_plot, failed_search, format_scores
 
@@ -157,9 +157,12 @@ def run(options: argparse.Namespace) -> None:
     Raises:
         OSError, ValueError: an argument or a file does not fit.
     """
-    for path in filter(None, (options.json, options.plot, options.per_query, options.failures)):
-        if not path.absolute().parent.is_dir():
+    for name in ("json", "plot", "per_query", "failures"):
+        path = getattr(options, name)
+        if path and not path.absolute().parent.is_dir():
             raise ValueError(f"{path}: expected an existing folder, found none; create {path.parent} first")
+        if path:
+            check_output(path, f"--{name.replace('_', '-')}", [*options.predictions, *filter(None, [options.context])])
     if options.config_file:
         load_config(options.config_file)
     scored = score_files(options)

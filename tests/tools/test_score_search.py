@@ -167,6 +167,14 @@ def test_rows_that_are_not_of_unit_length_are_told(score, path, predictions, tmp
     assert "unit length" not in caplog.text
 
 
+@pytest.mark.parametrize("option", ["--json", "--plot", "--per-query", "--failures"])
+def test_predictions_are_never_replaced(score, path, option, capsys):
+    before = path.read_bytes()
+    assert score(path, "--gallery-size", "50", option, path) == 2
+    assert f"score_search: {option}: {path} is read here and would be replaced" in one_sentence(capsys)
+    assert path.read_bytes() == before
+
+
 def test_plot_without_matplotlib(score, path, tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     assert score(path, "--gallery-size", "50", "--plot", tmp_path / "plot.png") == 2

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from inet_d2.files import written_aside
+from inet_d2.files import check_output, written_aside
+from inet_d2.image_file import check_picture_output
 from inet_d2.search.answer_files import answer_as_csv, answer_as_json, answer_as_text
 from inet_d2.search.answer_pictures import answer_as_html, draw_answer, draw_numbered
 from inet_d2.search.build_embedder import embedder_of
@@ -60,6 +61,7 @@ def run(args: argparse.Namespace) -> int:
     with open_store(args.index, read_only=True) as store:
         if not store.count().people:
             raise ValueError(f"index {args.index} holds nobody; add people with: inet-search index SOURCE --to INDEX")
+        _check_outputs(args, store)
         where = where_of(args, store)
         pictures = read_queries(args, store)
         query = Query(
@@ -91,8 +93,17 @@ def _check(args: argparse.Namespace) -> None:
         given = getattr(args, name)
         if given and len(given) != len(args.image):
             raise ValueError(f"--{name}: expected one for each --image ({len(args.image)}), found {len(given)}")
-    if args.sheet and args.sheet.suffix.lower() not in Image.registered_extensions():
-        raise ValueError(f"--sheet: expected the name of an image file such as answer.png, found {args.sheet}")
+
+
+def _check_outputs(args: argparse.Namespace, store: Store) -> None:
+    """Refuse to write over what is searched, and where nothing can be written."""
+    inputs = [*args.image, args.index, *(source.path for source in store.sources())]
+    for name in ("json", "csv", "html"):
+        path = getattr(args, name)
+        if path is not None and str(path) != "-":
+            check_output(path, f"--{name}", inputs)
+    if args.sheet:
+        check_picture_output(args.sheet, "--sheet", inputs)
 
 
 def read_queries(args: argparse.Namespace, store: Store) -> list[QueryPicture]:

@@ -184,7 +184,7 @@ def test_calibration_without_labels_claims_nothing(indexed):
     assert stdout.startswith("not calibrated: the 5 people of the index have no labels")
     code, _, stderr = indexed("calibrate an.index --dataset no_such_data")
     assert code == 2
-    assert "no data set is registered under this name" in stderr
+    assert "expected the name of a data set, one of cuhk_sysu_test" in stderr
 
 
 def test_another_models_index_is_refused(indexed, colour_model, tmp_path):
@@ -235,6 +235,11 @@ def test_names_in_any_script(indexed, photos, make, tmp_path):
         ("query an.index --image photos/both.png --person 9", "--person: expected 1 to 2"),
         ("query an.index --image photos/red.png --top 0", "--top: expected at least 1"),
         ("query an.index --image photos/red.png --sheet a.txt", "--sheet: expected the name of an image file"),
+        ("query an.index --image photos/red.png --sheet a.psd", "--sheet: expected the name of an image file"),
+        ("query an.index --image photos/red.png --sheet photos/red.png", "--sheet: photos/red.png is read here"),
+        ("query an.index --image photos/red.png --sheet photos/green.png", "photos/green.png is read here and"),
+        ("query an.index --image photos/red.png --json an.index", "--json: an.index is read here"),
+        ("query an.index --image photos/red.png --html photos", "--html: expected the name of a file to write"),
         ("query an.index --image a.png --image b.png --person 1", "a.png: no such file"),
         ("index none --to new.index", "source none does not exist"),
         ("index photos --to new.index", "new.index: a new index needs a model: --config-file C"),
