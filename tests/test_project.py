@@ -1,6 +1,7 @@
 """Rules about the project as a whole: imports point one way, every configuration loads."""
 
 import ast
+import re
 
 import pytest
 
@@ -143,3 +144,10 @@ def test_every_configuration_loads(path):
     cfg = load_config(str(path))
     # Two-step baselines have no network.
     assert path.parent.name == "baselines" or cfg.MODEL.META_ARCHITECTURE in ("INet", "CropReID")
+
+
+def test_the_tests_find_configurations_from_any_folder():
+    """They say config_path("demo/inet.yaml"), not "configs/demo/inet.yaml"; parity runs in the repository's folder."""
+    relative = re.compile(r'(load_config\(|"--config-file", )f?"configs/(?!none|CUHK-SYSU/a\.)')  # files that are none
+    files = [path for path in (ROOT / "tests").rglob("*.py") if "parity" not in path.parts]
+    assert [str(path.relative_to(ROOT)) for path in files if relative.search(path.read_text())] == []

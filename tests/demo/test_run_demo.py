@@ -8,6 +8,7 @@ from detectron2.modeling import build_model
 
 from inet_d2.engine import load_config
 from inet_d2.search import open_store
+from places import config_path
 
 
 @pytest.fixture
@@ -22,7 +23,7 @@ def test_search_leaves_an_index_and_a_sheet(module, tiny_scenes, tmp_path):
     demo = module.Demo(tmp_path, opts)
     demo.datasets = tiny_scenes
     torch.manual_seed(0)
-    torch.save({"model": build_model(load_config("configs/demo/inet.yaml", opts)).state_dict()}, demo.weights)
+    torch.save({"model": build_model(load_config(config_path("demo/inet.yaml"), opts)).state_dict()}, demo.weights)
     demo.search()
     assert (tmp_path / "search.png").stat().st_size > 10_000
     with open_store(str(demo.index), read_only=True) as store:

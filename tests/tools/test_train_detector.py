@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from inet_d2.evaluation import SearchPredictions
+from places import config_path
 
 FAST = ["DETECTOR.STAGES", "(8, 16)", "DETECTOR.NEGATIVES", "60", "DETECTOR.LEAST_HEIGHT", "36.0"]
 FAST += ["DETECTOR.SCALES_PER_OCTAVE", "2", "TEST.SEARCH.GALLERY_SIZES", "(50,)"]
-ACF = ["--config-file", "configs/demo/acf.yaml"]
+ACF = ["--config-file", config_path("demo/acf.yaml")]
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +37,7 @@ def test_boxes_for_a_two_step_search(tool, load_script, tiny_datasets, tmp_path,
     )
 
     search = load_script("tools/two_step_search.py")
-    command = ["--config-file", "configs/baselines/bow_cosine.yaml", "--boxes", str(out / "predictions.npz")]
+    command = ["--config-file", config_path("baselines/bow_cosine.yaml"), "--boxes", str(out / "predictions.npz")]
     assert search.main([*command, "--output", str(tmp_path / "bow"), "TEST.SEARCH.GALLERY_SIZES", "(50,)"]) == 0
     found = json.loads((tmp_path / "bow" / "results.json").read_text())
     assert found["detection"] == results["detection"]
@@ -45,5 +46,5 @@ def test_boxes_for_a_two_step_search(tool, load_script, tiny_datasets, tmp_path,
 def test_what_does_not_fit(tool, tiny_datasets, tmp_path, capsys):
     assert tool.main([*ACF, "--train", "cuhk_sysu_test", "OUTPUT_DIR", str(tmp_path)]) == 2
     assert "expected another split than cuhk_sysu_test" in capsys.readouterr().err
-    assert tool.main(["--config-file", "configs/baselines/ccf.yaml", "OUTPUT_DIR", str(tmp_path)]) == 2
+    assert tool.main(["--config-file", config_path("baselines/ccf.yaml"), "OUTPUT_DIR", str(tmp_path)]) == 2
     assert "DETECTOR.WEIGHTS: expected a checkpoint" in capsys.readouterr().err

@@ -5,11 +5,12 @@ from detectron2.modeling import build_backbone
 
 from inet_d2.baselines.detectors import build_detector
 from inet_d2.engine import load_config
+from places import config_path
 
 
 @pytest.fixture
 def cfg():
-    return load_config("configs/demo/ccf.yaml")
+    return load_config(config_path("demo/ccf.yaml"))
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from inet_d2.data.datasets import load_annotations
 from inet_d2.data.person_mapper import read_frame
 from inet_d2.data.records import annotation_boxes
 from inet_d2.engine import load_config
+from places import config_path
 
 PLAN = BoostingPlan(stages=(16, 48), negatives=150, negatives_kept=300, least_height=36, frames=12)
 
@@ -89,7 +90,7 @@ def test_nobody_to_learn_from(records):
 
 
 def test_by_configuration():
-    cfg = load_config("configs/demo/acf.yaml")
+    cfg = load_config(config_path("demo/acf.yaml"))
     detector = build_detector(cfg)
     assert type(detector) is ACF
     assert detector.plan.stages == (32, 128, 512)
