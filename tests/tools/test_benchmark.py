@@ -20,7 +20,9 @@ def test_arguments_are_checked(tool, words, message, capsys):
     assert message in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("words", [[], ["--task", "score"], ["--task", "train"], ["--task", "memory"]])
+@pytest.mark.parametrize(
+    "words", [[], ["--task", "score"], ["--task", "train"], ["--task", "memory"], ["--task", "descriptors"]]
+)
 def test_help_of_the_tool_and_of_each_task_shows_examples(tool, words, capsys):
     with pytest.raises(SystemExit) as stop:
         tool("benchmark").main([*words, "--help"])
