@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
+from inet_d2.image_file import upright_rgb
 from inet_d2.search.answer_files import answer_as_json
 from inet_d2.search.answer_pictures import outlined
 from inet_d2.search.embedder import Embedder
@@ -178,7 +179,7 @@ def _decoded(content: bytes) -> np.ndarray:
         with Image.open(io.BytesIO(content), formats=("JPEG", "PNG", "WEBP")) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise ValueError(f"the picture is too large: expected at most {MAX_PIXELS // 1_000_000} million pixels")
-            return np.array(ImageOps.exif_transpose(image).convert("RGB"))
+            return upright_rgb(image)
     except (OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise ValueError("this is no JPEG, PNG or WebP picture that can be read") from error
 

@@ -78,6 +78,8 @@ class SQLiteStore(Store):
     def _connect(path: Path, mode: str) -> sqlite3.Connection:
         # autocommit: transactions are opened by hand; threads of one process take turns (see the server)
         address = f"{path.absolute().as_uri()}?mode={mode}"
+        if mode == "ro" and not os.access(path.parent, os.W_OK) and not path.with_name(f"{path.name}-wal").exists():
+            address += "&immutable=1"  # nobody writes there, nor can the files of WAL mode be made
         return sqlite3.connect(address, uri=True, timeout=30, isolation_level=None, check_same_thread=False)
 
     def _create(self, half: bool) -> None:

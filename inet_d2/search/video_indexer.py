@@ -35,9 +35,13 @@ def index_video(indexer: "Indexer", path: Path, progress: Callable[[], None]) ->
     """
     try:
         known = indexer.find_known(path)
-        if isinstance(known, Source) and known.indexed_until is None:
-            indexer.count_known(known, path)
-            return
+    except OSError as error:  # unlike those of the index, which end the run
+        indexer.broken(path, str(error))
+        return
+    if isinstance(known, Source) and known.indexed_until is None:
+        indexer.count_known(known, path)
+        return
+    try:
         with VideoReader(path) as video:
             source = known if isinstance(known, Source) else _source(path, known, video)
             for minute, frames in _minutes(indexer, video, source.indexed_until or 0.0):

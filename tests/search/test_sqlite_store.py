@@ -159,3 +159,15 @@ def test_an_empty_file_is_a_missing_index(tmp_path):
     (tmp_path / "an.index").touch()
     with pytest.raises(FileNotFoundError, match="there is none"):
         open_store(str(tmp_path / "an.index"))
+
+
+def test_an_index_in_a_folder_that_cannot_be_written_is_read(index, make, monkeypatch):
+    with open_store(index, create=True) as store:
+        store.add([(make.source(0), [make.frame((1.0, 0.0))])])
+    asked = []
+    monkeypatch.setattr(os, "access", lambda path, mode: asked.append(mode) and False)
+    with open_store(index, read_only=True) as store:
+        assert store.count().people == 1
+        with pytest.raises(OSError, match="cannot be written"):
+            store.write_meta("a", 1)
+    assert asked == [os.W_OK]

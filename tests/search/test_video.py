@@ -163,3 +163,14 @@ def test_a_moved_video_has_no_picture(tmp_path, embedder, make, store):
     assert stored_picture(store.sources()[0], 1.0) is None
     Indexer(store, embedder).add([tmp_path / "w.mp4"])  # follows it
     assert stored_picture(store.sources()[0], 1.0) is not None
+
+
+def test_a_video_that_may_not_be_read_is_reported(tmp_path, embedder, make, store, monkeypatch):
+    path = write_video(tmp_path / "v.mp4", walk(make, 2))
+
+    def refuse(path):
+        raise PermissionError(f"{path}: no permission")
+
+    monkeypatch.setattr("inet_d2.search.indexer.content_hash", refuse)
+    report = Indexer(store, embedder).add([path])
+    assert report.broken == [(str(path), f"{path}: no permission")]

@@ -103,3 +103,11 @@ def test_caller_arrays_stay_as_they_are():
     before = scene.copy()
     draw_search_result(scene, BOX, [DrawnMatch(scene, BOX, 0.5, "s.jpg")])
     np.testing.assert_array_equal(scene, before)
+
+
+def test_characters_without_a_shape_are_written_out():
+    font = ImageFont.load_default(14)
+    assert visualizer.drawable("yard 1 (2).jpg", font) == "yard 1 (2).jpg"
+    assert visualizer.drawable("人.jpg", font) in ("人.jpg", "\\u4eba.jpg")  # fonts differ; an empty box is neither
+    assert visualizer.drawable("a\u202eb\n", font) == "a\\u202eb\\n"
+    assert visualizer.drawable("\U000f0000", font) == "\\U000f0000"

@@ -38,11 +38,8 @@ def run(args: argparse.Namespace) -> int:
         if not args.dataset:
             print(UNLABELLED.format(people=store.count().people))
             return DONE
-        try:
-            records = load_annotations(args.dataset)
-        except KeyError as error:
-            raise ValueError(f"--dataset {args.dataset}: no data set is registered under this name") from error
-        embedder = embedder_of(store, weights=args.weights)
+        embedder = embedder_of(store, weights=args.weights)  # first: its configuration may register data sets
+        records = load_annotations(args.dataset)
         min_score = store.read_meta("settings")["min_score"]
         with tqdm(total=len(records), unit="image", delay=1.0, file=sys.stderr) as bar:
             curve = measure_curve(

@@ -3,11 +3,13 @@
 import csv
 import json
 import os
+import shutil
 import time
 
 import numpy as np
 import pytest
 import torch
+from detectron2.data import DatasetCatalog, MetadataCatalog
 from PIL import Image
 
 from inet_d2.search import open_store
@@ -185,6 +187,34 @@ def test_calibration_without_labels_claims_nothing(indexed):
     code, _, stderr = indexed("calibrate an.index --dataset no_such_data")
     assert code == 2
     assert "expected the name of a data set, one of cuhk_sysu_test" in stderr
+
+
+def test_calibration_with_labels(indexed, make, tmp_path):
+    records = []
+    for i in range(25):
+        colour = tuple(int(x) for x in 70 + 180 * np.random.default_rng(i % 22).random(3))
+        people = [{"bbox": (6, 12, 18, 52), "bbox_mode": 0, "category_id": 0, "person_id": i % 22}]
+        path = str(make.write(tmp_path / f"l{i}.png", colour))
+        records.append({"file_name": path, "image_id": i, "height": 64, "width": 96, "annotations": people})
+    DatasetCatalog.register("labelled_colours", lambda: records)
+    try:
+        code, _, stderr = indexed("calibrate an.index --dataset labelled_colours")
+        assert code == 2
+        assert "3 labelled people in labelled_colours support no rate of false alarms" in stderr
+        records += [
+            {**record, "file_name": shutil.copy(record["file_name"], f"{record['file_name']}.png")}
+            for record in records
+        ]
+        code, stdout, stderr = indexed("calibrate an.index --dataset labelled_colours")
+        assert code == 0, stderr
+    finally:
+        DatasetCatalog.remove("labelled_colours")
+        MetadataCatalog.remove("labelled_colours")
+    assert "22 people, " in stdout
+    assert "5%     100" in stdout
+    assert "1% needs 100 people" in stdout
+    assert "calibrated on: labelled_colours" in indexed("info an.index")[1]
+    assert "calibrated on labelled_colours" in indexed("query an.index --image photos/red.png")[1]
 
 
 def test_another_models_index_is_refused(indexed, colour_model, tmp_path):
