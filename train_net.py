@@ -6,11 +6,12 @@ Everything is Detectron2's: configuration files, KEY VALUE overrides, hooks, OUT
 import argparse
 import sys
 from collections.abc import Callable
+from datetime import timedelta
 from functools import partial
 
 import inet_d2  # noqa: F401  # isort: skip  (first: it keeps a warning of fvcore back)
 from detectron2.config import CfgNode
-from detectron2.engine import default_argument_parser, launch
+from detectron2.engine import default_argument_parser
 from detectron2.evaluation import verify_results
 from detectron2.utils import comm
 from torch import nn
@@ -24,6 +25,7 @@ from inet_d2.engine import (
     find_weights,
     load_config,
     record_restored_on_error,
+    run_in_processes,
     setup,
 )
 
@@ -33,6 +35,9 @@ Examples:
     python train_net.py --config-file configs/CUHK-SYSU/inet_vgg16.yaml MODEL.WEIGHTS output/initialized/model_final.pth
   Go on after an interruption:
     python train_net.py --config-file configs/CUHK-SYSU/inet_vgg16.yaml --resume
+  On four GPUs, or on the processes that torchrun starts (IMS_PER_BATCH counts the images of all of them):
+    python train_net.py --config-file configs/CUHK-SYSU/inet_vgg16.yaml --num-gpus 4 SOLVER.IMS_PER_BATCH 8 ...
+    torchrun --nproc-per-node 4 train_net.py --config-file configs/CUHK-SYSU/inet_vgg16.yaml SOLVER.IMS_PER_BATCH 8 ...
   Evaluate at several gallery sizes (0 is the full gallery):
     python train_net.py --config-file configs/CUHK-SYSU/inet_vgg16.yaml --eval-only \\
         MODEL.WEIGHTS output/model_final.pth TEST.SEARCH.GALLERY_SIZES "(100,4000,0)"
@@ -89,13 +94,36 @@ def main(args: argparse.Namespace) -> None:
         sys.exit(3)
 
 
-if __name__ == "__main__":
-    arguments = default_argument_parser(epilog=EXAMPLES).parse_args()
-    launch(
-        main,
-        arguments.num_gpus,
-        num_machines=arguments.num_machines,
-        machine_rank=arguments.machine_rank,
-        dist_url=arguments.dist_url,
-        args=(arguments,),
+def parse_arguments() -> argparse.Namespace:
+    """Detectron2's arguments, and how long processes wait for each other."""
+    parser = default_argument_parser(epilog=EXAMPLES)
+    parser.add_argument(
+        "--dist-timeout",
+        type=float,
+        default=30.0,
+        metavar="MINUTES",
+        help="several processes: end the run when one does not answer for so long (default: 30)",
     )
+    args = parser.parse_args()
+    if args.dist_url == parser.get_default("dist_url") and args.num_machines == 1:
+        args.dist_url = "auto"  # a free port, so that two jobs on a machine do not meet
+    return args
+
+
+def start(args: argparse.Namespace) -> int:
+    """Run :func:`main` in all processes of the job; the exit code."""
+    return run_in_processes(
+        main,
+        (args,),
+        per_machine=args.num_gpus,
+        num_machines=args.num_machines,
+        machine_rank=args.machine_rank,
+        dist_url=args.dist_url,
+        device=load_config(args.config_file, args.opts).MODEL.DEVICE,
+        timeout=timedelta(minutes=args.dist_timeout),
+    )
+
+
+if __name__ == "__main__":
+    arguments, codes = parse_arguments(), []
+    sys.exit(exit_status("error", lambda: codes.append(start(arguments))) or codes[0])

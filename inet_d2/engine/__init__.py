@@ -2,6 +2,7 @@
 
 from inet_d2.engine.checkpointer import RunCheckpointer
 from inet_d2.engine.model_parts import explained_parts
+from inet_d2.engine.processes import run_in_processes
 from inet_d2.engine.run_stopped import RunStoppedError
 from inet_d2.engine.settings_check import check_settings
 from inet_d2.engine.setup import load_config, record_restored_on_error, setup
@@ -18,5 +19,6 @@ __all__ = [
     "find_weights",
     "load_config",
     "record_restored_on_error",
+    "run_in_processes",
     "setup",
 ]

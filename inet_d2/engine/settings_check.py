@@ -5,14 +5,16 @@ import math
 from detectron2.config import CfgNode
 from detectron2.data import DatasetCatalog
 from detectron2.modeling import META_ARCH_REGISTRY
+from detectron2.utils import comm
 
 
 def check_settings(cfg: CfgNode) -> None:
     """Check what every run needs.
 
     Raises:
-        ValueError: SOLVER.BASE_LR, MAX_ITER, CHECKPOINT_PERIOD or CHECKPOINTS_KEPT is out of its range, or a data set
-            or the meta-architecture is not registered; the message says what is.
+        ValueError: SOLVER.BASE_LR, MAX_ITER, CHECKPOINT_PERIOD or CHECKPOINTS_KEPT is out of its range, a data set or
+            the meta-architecture is not registered (the message says what is), or a setting needs a single process
+            or is not supported.
     """
     solver = cfg.SOLVER
     for name, least in (("MAX_ITER", 1), ("CHECKPOINT_PERIOD", 1), ("CHECKPOINTS_KEPT", 0)):
@@ -20,6 +22,18 @@ def check_settings(cfg: CfgNode) -> None:
             raise ValueError(f"SOLVER.{name}: expected at least {least}, found {solver[name]}.")
     if not 0 < solver.BASE_LR < math.inf:
         raise ValueError(f"SOLVER.BASE_LR: expected a number above 0, found {solver.BASE_LR}.")
+    if cfg.MODEL.ROI_REID_HEAD.CLASSIFIER.SPARSE_GRADIENT and comm.get_world_size() > 1:
+        raise ValueError(
+            "MODEL.ROI_REID_HEAD.CLASSIFIER.SPARSE_GRADIENT: row-sparse gradients are for one process, found "
+            f"{comm.get_world_size()}; set it to False."
+        )
+    if solver.AMP.ENABLED:
+        raise ValueError("SOLVER.AMP.ENABLED: mixed precision is not supported; set it to False.")
+    if solver.REFERENCE_WORLD_SIZE not in (0, comm.get_world_size()):
+        raise ValueError(
+            f"SOLVER.REFERENCE_WORLD_SIZE: expected 0, found {solver.REFERENCE_WORLD_SIZE}; batch size and schedule "
+            "are not scaled by the number of processes, so set SOLVER.IMS_PER_BATCH, BASE_LR and MAX_ITER themselves."
+        )
     known = sorted(DatasetCatalog.list())
     for key in ("TRAIN", "TEST"):
         for name in cfg.DATASETS[key]:

@@ -8,11 +8,12 @@ from typing import Any
 
 import torch
 from detectron2.config import CfgNode
-from detectron2.engine import DefaultTrainer, HookBase, hooks
+from detectron2.engine import DefaultTrainer, HookBase, SimpleTrainer, TrainerBase, hooks
 from detectron2.evaluation import COCOEvaluator, DatasetEvaluator, DatasetEvaluators
 from detectron2.solver.build import get_default_optimizer_params, maybe_add_gradient_clipping
 from detectron2.utils import comm
 from torch import nn
+from torch.nn.parallel import DistributedDataParallel
 
 from inet_d2.data.build import build_search_test_loader, build_train_loader, find_train_loader
 from inet_d2.engine.checkpoint_file import read_checkpoint
@@ -34,6 +35,7 @@ from inet_d2.engine.settings_check import check_settings
 from inet_d2.engine.weights import find_weights
 from inet_d2.evaluation import PersonSearchEvaluator, format_results
 from inet_d2.files import write_json
+from inet_d2.modeling.synchronised_norm import synchronise_batch_norms
 
 _logger = logging.getLogger(__name__)
 
@@ -48,17 +50,22 @@ class INetTrainer(DefaultTrainer):
     def __init__(self, cfg: CfgNode) -> None:
         check_settings(cfg)
         self.check_test_sets(cfg)
+        # Not Detectron2's own __init__, which cannot wrap a model on the CPU for several processes.
+        TrainerBase.__init__(self)
+        model = self.build_model(cfg)
+        optimizer = self.build_optimizer(cfg, model)
+        data_loader = self.build_train_loader(cfg)
+        self._trainer = SimpleTrainer(_distributed(model), data_loader, optimizer)
+        self.scheduler = self.build_lr_scheduler(cfg, optimizer)
+        self.cfg, self.start_iter, self.max_iter = cfg, 0, cfg.SOLVER.MAX_ITER
         self._needs_final = False
-        super().__init__(cfg)
+        self.checkpointer = RunCheckpointer(
+            model, cfg.OUTPUT_DIR, num_kept=cfg.SOLVER.CHECKPOINTS_KEPT, trainer=weakref.proxy(self)
+        )
+        self.register_hooks(self.build_hooks())
 
     def build_hooks(self) -> list[HookBase]:
-        """Detectron2's hooks, with checkpoints that survive a kill, and the place of the run in its stream."""
-        self.checkpointer = RunCheckpointer(
-            self.model,
-            self.cfg.OUTPUT_DIR,
-            num_kept=self.cfg.SOLVER.CHECKPOINTS_KEPT,
-            trainer=weakref.proxy(self),
-        )
+        """Detectron2's hooks, and the place of the run in its stream."""
         seed = self.cfg.SEED if self.cfg.SEED >= 0 else comm.shared_random_seed()
         return [
             RunPosition(self.data_loader, seed=seed),
@@ -87,6 +94,8 @@ class INetTrainer(DefaultTrainer):
         with explained_parts(cfg):
             model = super().build_model(cfg)
         _check_loader(cfg, model)
+        if comm.get_world_size() > 1:
+            synchronise_batch_norms(model)
         return model
 
     @classmethod
@@ -202,6 +211,15 @@ class INetTrainer(DefaultTrainer):
             return super().train()
         finally:
             log.removeFilter(without_traceback)
+
+
+def _distributed(model: nn.Module) -> nn.Module:
+    """The model, wrapped where there are several processes."""
+    if comm.get_world_size() == 1:
+        return model
+    device = next(model.parameters()).device
+    devices = [device] if device.type == "cuda" else None
+    return DistributedDataParallel(model, device_ids=devices, broadcast_buffers=False)
 
 
 def _check_loader(cfg: CfgNode, model: nn.Module) -> None:

@@ -9,6 +9,8 @@ from places import config_path
     [
         (["SOLVER.MAX_ITER", "0"], r"SOLVER\.MAX_ITER: expected at least 1, found 0"),
         (["SOLVER.CHECKPOINT_PERIOD", "0"], r"SOLVER\.CHECKPOINT_PERIOD: expected at least 1, found 0"),
+        (["SOLVER.AMP.ENABLED", "True"], r"SOLVER\.AMP\.ENABLED: mixed precision is not supported"),
+        (["SOLVER.REFERENCE_WORLD_SIZE", "8"], r"REFERENCE_WORLD_SIZE: expected 0, found 8; batch size and schedule"),
         (["SOLVER.CHECKPOINTS_KEPT", "-1"], r"SOLVER\.CHECKPOINTS_KEPT: expected at least 0, found -1"),
         (["SOLVER.BASE_LR", "0.0"], r"SOLVER\.BASE_LR: expected a number above 0, found 0\.0"),
         (["SOLVER.BASE_LR", "float('nan')"], r"type of its default|above 0"),
@@ -24,3 +26,14 @@ def test_settings_out_of_their_range_are_refused(options, message):
 
 def test_sound_settings_pass():
     check_settings(load_config(config_path("CUHK-SYSU/inet_vgg16.yaml")))
+
+
+def test_what_needs_one_process_is_refused_in_several(monkeypatch):
+    cfg = load_config(
+        config_path("quick_schedules/inet_instant_test.yaml"),
+        ["MODEL.ROI_REID_HEAD.CLASSIFIER.SPARSE_GRADIENT", "True"],
+    )
+    check_settings(cfg)
+    monkeypatch.setattr("detectron2.utils.comm.get_world_size", lambda: 2)
+    with pytest.raises(ValueError, match="SPARSE_GRADIENT: row-sparse gradients are for one process, found 2"):
+        check_settings(cfg)

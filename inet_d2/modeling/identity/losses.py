@@ -10,6 +10,7 @@ from detectron2.config import CfgNode, configurable
 from torch import Tensor, nn
 
 from inet_d2.data.pids import BACKGROUND, UNLABELLED, is_labelled
+from inet_d2.modeling.gathering import gather_regions, same_random_numbers
 from inet_d2.modeling.identity.batch import IdentityBatch
 from inet_d2.modeling.identity.classifier import IdentityClassifier
 from inet_d2.modeling.identity.dictionary import FeatureDictionary
@@ -77,6 +78,8 @@ class IdentityLosses(nn.Module):
     def forward(self, embeddings: Tensor, pids: Tensor, images: Tensor) -> tuple[dict[str, Tensor], dict[str, float]]:
         """Losses of one iteration; afterwards the state holds its regions.
 
+        In a job of several processes, they are the losses of the regions of all of them, the same in each.
+
         Args:
             embeddings: (R, D) float, unit length.
             pids: (R,) int64, encoding of ``inet_d2/data/pids.py``; IGNORED regions take no part.
@@ -85,6 +88,11 @@ class IdentityLosses(nn.Module):
         Returns:
             Weighted losses ``loss_<name>`` (those that are on, always the same keys), and statistics for the log.
         """
+        embeddings, pids, images = gather_regions(embeddings, pids, images)
+        with same_random_numbers(embeddings.device):
+            return self._losses(embeddings, pids, images)
+
+    def _losses(self, embeddings: Tensor, pids: Tensor, images: Tensor) -> tuple[dict[str, Tensor], dict[str, float]]:
         batch = self._make_batch(embeddings, pids, images)
         losses = {f"loss_{name}": term.loss_weight * term(batch) for name, term in self.terms.items()}
         # State changes only now: all images have their losses.

@@ -13,6 +13,7 @@ from detectron2.utils.events import get_event_storage
 from torch import Tensor
 from torch.nn import functional as F
 
+from inet_d2.modeling.gathering import gather_regions
 from inet_d2.modeling.identity.olp import olp_loss
 from inet_d2.modeling.identity.subgroups import form_subgroups
 from inet_d2.modeling.meta_arch.inet import INet
@@ -87,6 +88,7 @@ class CropReID(INet):
         instances = [x["instances"].to(self.device) for x in batched_inputs]
         embeddings = self.roi_heads.embed_boxes(self.backbone(images.tensor), [x.gt_boxes for x in instances])
         pids = torch.cat([x.gt_pids for x in instances])
+        embeddings, pids, _ = gather_regions(embeddings, pids, torch.arange(len(pids), device=pids.device))
 
         same = pids[:, None] == pids
         subgroups = form_subgroups(
