@@ -101,17 +101,14 @@ def failure_cases(
     Returns:
         The worst first.
     """
-    gallery, scores, embeddings = order_gallery(predictions, protocol.image_names, score_thresh)
-    if confidence_weight:
-        embeddings = embeddings * scores[:, None].astype(embeddings.dtype)
+    gallery, _, embeddings = order_gallery(
+        predictions, protocol.image_names, score_thresh, confidence_weight=confidence_weight
+    )
     # On the grid of the ranking, where equal similarities are equal bits.
     embeddings = to_grid(embeddings, per_row=False)
     queries = to_grid(predictions.query_embeddings[find_queries(predictions, protocol)], per_row=True)
-    ends = np.cumsum(gallery.counts)
-    rows = {
-        name: slice(start, end)
-        for name, start, end in zip(protocol.image_names.tolist(), gallery.starts, ends, strict=True)
-    }
+    parts = map(slice, gallery.starts, np.cumsum(gallery.counts))
+    rows = dict(zip(protocol.image_names.tolist(), parts, strict=True))
     boxes = {name: gallery.boxes[part] for name, part in rows.items()}
     reasons = failures(ranking)
     cases = []

@@ -12,7 +12,7 @@ _BOX_TOLERANCE = 1.0
 
 
 def order_gallery(
-    predictions: SearchPredictions, image_names: np.ndarray, score_thresh: float
+    predictions: SearchPredictions, image_names: np.ndarray, score_thresh: float, *, confidence_weight: bool = False
 ) -> tuple[BoxesByImage, np.ndarray, np.ndarray]:
     """Bring the detections into the data set's order and cut them at the score threshold.
 
@@ -20,6 +20,7 @@ def order_gallery(
         predictions: of the whole test split.
         image_names: (I,) str, the data set's order.
         score_thresh: detections below it are left out, in [0, 1].
+        confidence_weight: multiply embeddings by the scores of their detections.
 
     Returns:
         The boxes by image, (N,) float32 scores and (N, D) float32 embeddings.
@@ -47,7 +48,8 @@ def order_gallery(
     gallery = BoxesByImage(
         np.bincount(owners[kept], minlength=len(rows)), predictions.gallery_boxes[detections].astype(np.float64)
     )
-    return gallery, predictions.gallery_scores[detections], predictions.gallery_embeddings[detections]
+    scores, embeddings = predictions.gallery_scores[detections], predictions.gallery_embeddings[detections]
+    return gallery, scores, embeddings * scores[:, None] if confidence_weight else embeddings
 
 
 def find_queries(predictions: SearchPredictions, protocol: SearchProtocol) -> np.ndarray:

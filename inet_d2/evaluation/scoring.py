@@ -185,9 +185,9 @@ def score_predictions(
     """
     check_options(score_thresh=score_thresh, rules=rules, ap=ap)
     protocol = next(iter(data.protocols.values()))
-    gallery, scores, embeddings = order_gallery(predictions, protocol.image_names, score_thresh)
-    if confidence_weight:
-        embeddings = embeddings * scores[:, None].astype(embeddings.dtype)
+    gallery, scores, embeddings = order_gallery(
+        predictions, protocol.image_names, score_thresh, confidence_weight=confidence_weight
+    )
     rows = find_queries(predictions, protocol)
     _warn_of_lengths(predictions.gallery_embeddings)
     options = {"rules": rules, "ap": ap, "block_size": block_size}
@@ -195,11 +195,7 @@ def score_predictions(
     rankings = rank_queries(*inputs, **options)
     revised = {}
     if context is not None:
-        if len(context.context_counts) != len(predictions.query_names):
-            raise ValueError(
-                f"context_counts: expected one per query of the predictions, {len(predictions.query_names)}, "
-                f"found {len(context.context_counts)}; use the context of the same evaluation"
-            )
+        _check_context(context, len(predictions.query_names))
         size = PRW_SIZE if protocol.gallery == EVERY else CUHK_SYSU_SIZE
         matching = GraphMatching(context, inputs[0], rows, gallery, embeddings, size)
         revised = rank_queries(*inputs, **options, revise=matching)
@@ -212,6 +208,14 @@ def score_predictions(
         num_skipped={name: int((r.num_ground_truths == 0).sum()) for name, r in rankings.items()},
         rankings=rankings,
     )
+
+
+def _check_context(context: ContextPredictions, num_queries: int) -> None:
+    if len(context.context_counts) != num_queries:
+        raise ValueError(
+            f"context_counts: expected one per query of the predictions, {num_queries}, found "
+            f"{len(context.context_counts)}; use the context of the same evaluation"
+        )
 
 
 def _warn_of_lengths(embeddings: np.ndarray) -> None:
