@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from detectron2.config import CfgNode
-from detectron2.engine import DefaultTrainer, HookBase, SimpleTrainer, TrainerBase, hooks
+from detectron2.engine import DefaultTrainer, HookBase, TrainerBase, hooks
 from detectron2.evaluation import COCOEvaluator, DatasetEvaluator, DatasetEvaluators
 from detectron2.solver.build import get_default_optimizer_params, maybe_add_gradient_clipping
 from detectron2.utils import comm
@@ -32,6 +32,7 @@ from inet_d2.engine.resume import (
 from inet_d2.engine.row_sparse import RowSparseAdamW, RowSparseSGD
 from inet_d2.engine.run_stopped import SentenceFilter
 from inet_d2.engine.settings_check import check_settings
+from inet_d2.engine.train_step import TrainStep
 from inet_d2.engine.weights import find_weights
 from inet_d2.evaluation import PersonSearchEvaluator, format_results
 from inet_d2.files import write_json
@@ -55,7 +56,7 @@ class INetTrainer(DefaultTrainer):
         model = self.build_model(cfg)
         optimizer = self.build_optimizer(cfg, model)
         data_loader = self.build_train_loader(cfg)
-        self._trainer = SimpleTrainer(_distributed(model), data_loader, optimizer)
+        self._trainer = TrainStep(_distributed(model), data_loader, optimizer, output_dir=cfg.OUTPUT_DIR)
         self.scheduler = self.build_lr_scheduler(cfg, optimizer)
         self.cfg, self.start_iter, self.max_iter = cfg, 0, cfg.SOLVER.MAX_ITER
         self._needs_final = False
