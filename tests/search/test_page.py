@@ -5,6 +5,8 @@ import shutil
 import pytest
 from PIL import Image
 
+from inet_d2.search import Indexer
+
 sync_api = pytest.importorskip(
     "playwright.sync_api", reason="the page is tested with playwright: pip install playwright"
 )
@@ -166,3 +168,36 @@ def test_a_box_of_ones_own(page, make, tmp_path):
     page.mouse.up()
     page.wait_for_selector(".person[aria-pressed=true]")
     until(page, "document.querySelector('#headline').textContent !== ''")
+
+
+def test_a_video_is_opened_at_its_second(page, served, embedder, make, tmp_path):
+    av = pytest.importorskip("av", reason="videos need PyAV: pip install av")
+    path = served.folder / "v.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=2)
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
+        for second in range(20):  # somebody blue comes after five seconds and goes after eight
+            picture = make.picture(None, make.blue) if 10 <= second < 16 else make.picture()
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode())
+    Indexer(served.store, embedder).add([path])
+    try:
+        page.set_input_files("#file", save(make, tmp_path, None, None, make.blue))
+        page.wait_for_selector(".hit")
+        row = page.locator(".hit", has_text="v.mp4")
+        assert "0:05 to 0:07" in row.inner_text()
+        assert page.locator(".lane", has_text="v.mp4").locator(".tick").count() == 1
+        assert no_sideways_scrolling(page)
+        page.locator(".lane", has_text="v.mp4").locator(".tick").click()
+        assert page.evaluate("document.activeElement.closest('.hit').textContent.includes('v.mp4')")
+        page.keyboard.press("Enter")
+        page.wait_for_selector("dialog[open] img")
+        assert "v.mp4 at 0:05" in page.inner_text("#scene-name")
+        until(page, "document.querySelector('dialog img').naturalWidth === 96")
+        page.get_by_text("Play the video from here").click()
+        # the file comes, whether or not this browser knows its codec
+        until(page, "document.querySelector('dialog video, dialog #scene-body p') !== null")
+        page.keyboard.press("Escape")
+    finally:
+        served.store.remove_sources([served.store.sources()[-1].id])
+        path.unlink()
