@@ -109,8 +109,8 @@ class MilvusStore(Store):
         self._size = self._size or self.read_meta("dimension")
         return self._size
 
-    def sources(self) -> list[Source]:  # noqa: D102
-        return [source for _, source in sorted(self._known().values(), key=lambda known: known[0])]
+    def sources(self, ids: Collection[int] | None = None) -> list[Source]:  # noqa: D102
+        return [source for _, source in sorted(self._known(ids).values(), key=lambda known: known[0])]
 
     def _known(self, ids: Collection[int] | None = None) -> dict[int, tuple[int, Source]]:
         """When it came, and the source, by id; without the pending ones. ``None`` for all."""

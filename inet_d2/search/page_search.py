@@ -145,9 +145,11 @@ class PageSearch:
         return self._store.people(np.array(ids, dtype=np.int64))
 
     def source(self, source_id: int) -> Source | None:
-        """A source by its id."""
+        """A source by its id; ``None`` if there is none."""
+        if source_id >= 1 << 63:
+            return None
         with self._lock:
-            return next((source for source in self._store.sources() if source.id == source_id), None)
+            return next(iter(self._store.sources([source_id])), None)
 
     def uploaded_jpeg(self, token: str) -> bytes | None:
         """An upload as the page shows it, without what the camera wrote into it."""

@@ -139,8 +139,8 @@ def search(store: Store, query: Query) -> Answer:
     threshold = curve.threshold(query.false_alarms, max(num_windows, 1)) if curve else None
     rows = store.search(examples, max(MIN_HITS, HITS_PER_SIGHTING * query.top), query.where)
     null = NullDistribution.of(store, examples, query.where)
-    sources = {source.id: source for source in store.sources()}
     rows = _hits_above(rows, threshold, query)
+    sources = {source.id: source for source in store.sources(np.unique(rows.sources).tolist())}
     sightings = group_sightings(rows, query.gap) if query.gap else _single(rows)
     found = []
     for sighting in sightings[: query.top + len(query.pictures)]:

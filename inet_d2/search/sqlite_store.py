@@ -147,9 +147,10 @@ class SQLiteStore(Store):
     def _write_meta(self, key: str, value: Any) -> None:
         self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, json.dumps(value)))
 
-    def sources(self) -> list[Source]:  # noqa: D102
+    def sources(self, ids: Collection[int] | None = None) -> list[Source]:  # noqa: D102
+        chosen = "" if ids is None else f"WHERE id IN ({', '.join(str(int(i)) for i in ids)})"
         with self._explained():
-            rows = self._db.execute(f"SELECT {', '.join(COLUMNS)}, id FROM sources ORDER BY id")
+            rows = self._db.execute(f"SELECT {', '.join(COLUMNS)}, id FROM sources {chosen} ORDER BY id")
             return [Source(*row) for row in rows]
 
     def add(self, records: Sequence[tuple[Source, Sequence[Frame]]]) -> int:  # noqa: D102

@@ -156,8 +156,8 @@ class Store(ABC):
         """Keep a value of JSON types."""
 
     @abstractmethod
-    def sources(self) -> list[Source]:
-        """All sources, in the order in which they came."""
+    def sources(self, ids: Collection[int] | None = None) -> list[Source]:
+        """Sources in the order in which they came: all, or those of some ids that are there."""
 
     @abstractmethod
     def add(self, records: Sequence[tuple[Source, Sequence[Frame]]]) -> int:

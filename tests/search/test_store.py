@@ -113,6 +113,12 @@ def test_counts_sources_and_windows(unchanged):
     assert unchanged.windows(Where(sources=[]), 2.0) == 0
 
 
+def test_sources_by_their_ids(unchanged):
+    first, _, video = unchanged.sources()
+    assert unchanged.sources([video.id, first.id, 77]) == [first, video]
+    assert unchanged.sources([]) == []
+
+
 def test_rows_are_spread_evenly(unchanged):
     assert unchanged.rows(Where(), 2).ids.tolist() == unchanged.rows().ids[[0, 2]].tolist()
     assert len(unchanged.rows(Where(), 100)) == 4
