@@ -1,4 +1,4 @@
-# make demo   from nothing to a trained person search with figures and a picture (CPU, about 10 minutes)
+# make demo   from nothing to a trained person search with figures and a picture (CPU, about 11 minutes)
 # make test   the whole suite
 # make lint   ruff
 # PY=/some/python runs them with an interpreter that is ready, and installs nothing.
