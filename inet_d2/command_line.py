@@ -5,6 +5,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Sequence
+from itertools import takewhile
 from pathlib import Path
 
 _logger = logging.getLogger(__name__)
@@ -30,6 +31,22 @@ def child_environment() -> dict[str, str]:
     """The environment for a script of this repository: it imports the package that runs here, installed or not."""
     package = str(Path(__file__).resolve().parent.parent)
     return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))}
+
+
+def distinct_parts(paths: Sequence[Path]) -> list[str]:
+    """What tells different paths apart: each without the folders and the ending that it has in common with all others.
+
+    A path of which nothing would be left is whole.
+    """
+    parts = [path.absolute().parts for path in paths]
+    start = _shared(parts)
+    end = _shared([names[start:][::-1] for names in parts])
+    return ["/".join(names[start : len(names) - end]) or str(path) for names, path in zip(parts, paths, strict=True)]
+
+
+def _shared(parts: Sequence[Sequence[str]]) -> int:
+    """How many items, from the first, are the same in all."""
+    return sum(1 for _ in takewhile(lambda items: len(set(items)) == 1, zip(*parts, strict=False)))
 
 
 def exit_status(program: str, run: Callable[[], object]) -> int:

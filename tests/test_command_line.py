@@ -2,11 +2,12 @@ import logging
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from inet_d2 import files
-from inet_d2.command_line import child_environment, exit_status, split_options
+from inet_d2.command_line import child_environment, distinct_parts, exit_status, split_options
 
 
 @pytest.mark.parametrize(
@@ -54,3 +55,12 @@ def test_an_error_without_words_is_not_input():
 
     with pytest.raises(NotImplementedError):
         exit_status("tool", run)
+
+
+def test_what_tells_paths_apart():
+    runs = [Path(f"/out/{run}/seed1/inference/p.npz") for run in ("inet", "oim")]
+    assert distinct_parts(runs) == ["inet", "oim"]
+    assert distinct_parts([*runs, Path("/out/oim/seed2/inference/p.npz")]) == ["inet/seed1", "oim/seed1", "oim/seed2"]
+    assert distinct_parts([Path("a.npz"), Path("b.npz")]) == ["a.npz", "b.npz"]
+    assert distinct_parts([Path("/out/p.npz"), Path("/out/old/p.npz")]) == ["/out/p.npz", "old"]
+    assert distinct_parts(runs[:1]) == ["/out/inet/seed1/inference/p.npz"]

@@ -1,10 +1,10 @@
 """How score_search.py shows what it found: tables, curves, and the searches that went wrong."""
 
-from collections.abc import Mapping, Sequence
-from itertools import takewhile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from inet_d2.command_line import distinct_parts
 from inet_d2.data.datasets.cuhk_sysu import SUBSETS
 from inet_d2.evaluation.failure_cases import FailureCase
 from inet_d2.evaluation.scoring import FULL_GALLERY
@@ -65,22 +65,6 @@ def draw_plot(results: dict[str, dict[str, Any]], num_images: int) -> "Figure":
             for name, scores in zip(names, results.values(), strict=True)
         }
     return draw_gallery_curves(panels)
-
-
-def distinct_parts(paths: Sequence[Path]) -> list[str]:
-    """What tells different paths apart: each without the folders and the ending that it has in common with all others.
-
-    A path of which nothing would be left is whole.
-    """
-    parts = [path.absolute().parts for path in paths]
-    start = _shared(parts)
-    end = _shared([names[start:][::-1] for names in parts])
-    return ["/".join(names[start : len(names) - end]) or str(path) for names, path in zip(parts, paths, strict=True)]
-
-
-def _shared(parts: Sequence[Sequence[str]]) -> int:
-    """How many items, from the first, are the same in all."""
-    return sum(1 for _ in takewhile(lambda items: len(set(items)) == 1, zip(*parts, strict=False)))
 
 
 def failed_search(case: FailureCase, frames: Mapping[str, str]) -> FailedSearch:

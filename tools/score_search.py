@@ -43,6 +43,7 @@ from inet_d2.evaluation.search_metric import AP_KINDS
 from inet_d2.evaluation.search_ranking import SearchRanking
 from inet_d2.files import check_output, write_json, written_aside
 from inet_d2.visualization import failure_page
+from inet_d2.visualization.figure import check_figure_path, save_figure
 from score_output import draw_plot, failed_search, format_scores
 
 
@@ -163,6 +164,8 @@ def run(options: argparse.Namespace) -> None:
             raise ValueError(f"{path}: expected an existing folder, found none; create {path.parent} first")
         if path:
             check_output(path, f"--{name.replace('_', '-')}", [*options.predictions, *filter(None, [options.context])])
+    if options.plot:
+        check_figure_path(options.plot)
     if options.config_file:
         load_config(options.config_file)
     scored = score_files(options)
@@ -177,8 +180,7 @@ def run(options: argparse.Namespace) -> None:
     if options.plot:
         first = next(iter(scored.values()))
         figure = draw_plot(results, len(first.predictions.gallery_names))
-        with written_aside(options.plot) as aside:
-            figure.savefig(aside, dpi=150, format=options.plot.suffix[1:] or "png")
+        save_figure(figure, options.plot)
     if options.per_query:
         rows = [row for name, file in scored.items() for row in query_rows(name, file.protocols, file.rankings)]
         write_query_table(options.per_query, rows)

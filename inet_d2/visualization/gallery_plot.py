@@ -4,6 +4,8 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from inet_d2.visualization.figure import new_figure
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -24,13 +26,7 @@ def draw_gallery_curves(panels: Mapping[str, Curves]) -> "Figure":
     Raises:
         ValueError: matplotlib is not installed.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ValueError(
-            "a plot of gallery sizes needs matplotlib, and there is none; install it: pip install matplotlib"
-        ) from error
-    figure = Figure(figsize=(5 * len(panels), 4), layout="constrained")
+    figure = new_figure("a plot of gallery sizes", width=5 * len(panels), height=4)
     for panel, (title, curves) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):
         for name, figures in curves.items():
             sizes = sorted(figures)

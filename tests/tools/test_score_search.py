@@ -2,7 +2,6 @@ import csv
 import json
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -98,16 +97,6 @@ def test_plot_of_several_files(score, path, predictions, tmp_path):
     assert plot.read_bytes().startswith(b"\x89PNG")
     assert list(json.loads(out.read_text())) == [str(path), str(tmp_path / "q.npz")]
     assert not [p for p in tmp_path.iterdir() if ".tmp" in p.name]
-
-
-def test_lines_of_a_plot_have_short_names(tool):
-    names = tool("score_output").distinct_parts
-    runs = [Path(f"/out/{run}/seed1/inference/p.npz") for run in ("inet", "oim")]
-    assert names(runs) == ["inet", "oim"]
-    assert names([*runs, Path("/out/oim/seed2/inference/p.npz")]) == ["inet/seed1", "oim/seed1", "oim/seed2"]
-    assert names([Path("a.npz"), Path("b.npz")]) == ["a.npz", "b.npz"]
-    assert names([Path("/out/p.npz"), Path("/out/old/p.npz")]) == ["/out/p.npz", "old"]
-    assert names(runs[:1]) == ["/out/inet/seed1/inference/p.npz"]
 
 
 def test_intervals_and_differences(score, path, predictions, tmp_path, capsys):
