@@ -1,4 +1,4 @@
-"""Draw a data set of street scenes in the layout of CUHK-SYSU. See --help and datasets/README.md."""
+"""Draw a data set of street scenes in the layout of CUHK-SYSU or PRW. See --help and datasets/README.md."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ import sys
 
 from inet_d2.command_line import exit_status
 from inet_d2.scenes import PRESETS, make_scenes
+from inet_d2.scenes.generate import LAYOUTS
 
 EXAMPLES = """examples:
   python datasets/make_scenes.py --preset demo --output datasets/scenes
   python datasets/make_scenes.py --preset demo --seed 7 --hard 0.8 --output datasets/harder
+  python datasets/make_scenes.py --preset street --layout prw --output datasets/scenes
   python datasets/make_scenes.py --preset paper --frames 2000 1000 --ids 900 400 --output datasets/load
 
 then:
@@ -22,7 +24,7 @@ then:
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
-        description="Draw street scenes with people that recur, in the on-disk layout of CUHK-SYSU.",
+        description="Draw street scenes with people that recur, in the on-disk layout of CUHK-SYSU or PRW.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -32,7 +34,13 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         for name, p in PRESETS.items()
     )
     parser.add_argument("--preset", choices=list(PRESETS), default="demo", help=f"{sizes} (default: demo)")
-    parser.add_argument("--output", required=True, metavar="DIR", help="DIR/CUHK-SYSU is made")
+    parser.add_argument("--output", required=True, metavar="DIR", help="DIR/CUHK-SYSU is made, or DIR/PRW")
+    parser.add_argument(
+        "--layout",
+        choices=list(LAYOUTS),
+        default="cuhk_sysu",
+        help="files as in this data set; prw, for search across cameras, takes --preset street",
+    )
     parser.add_argument("--seed", type=int, default=0, help="other people and scenes (default: 0)")
     parser.add_argument("--processes", type=int, metavar="N", help="default: one for each usable core")
     parser.add_argument("--frames", type=int, nargs=2, metavar=("TRAIN", "TEST"), help="instead of the preset's")
@@ -57,6 +65,7 @@ def main(argv: list[str] | None = None) -> int:
             frames=args.frames and tuple(args.frames),
             ids=args.ids and tuple(args.ids),
             hard=args.hard,
+            layout=args.layout,
         ),
     )
 

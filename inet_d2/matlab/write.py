@@ -1,4 +1,4 @@
-"""Writing MATLAB files as MATLAB does, for structs of texts and whole numbers.
+"""Writing MATLAB files as MATLAB does, for matrices, and structs of texts and whole numbers.
 
 MATLAB keeps whole numbers of class double in the smallest integer type; ``scipy.io.savemat`` cannot, and would take
 about 50 microseconds for each of the paper preset's 22 million gallery entries. Here an entry is encoded once.
@@ -95,6 +95,18 @@ def save_cells(path: Path, name: str, items: Sequence[bytes]) -> None:
         ValueError: the variable is larger than 4 GiB, which the format cannot hold.
     """
     _save(path, _matrix_head(ArrayClass.CELL, (len(items), 1), name), lambda: items)
+
+
+def save_matrix(path: Path, name: str, values: np.ndarray) -> None:
+    """Write a file whose one variable is a matrix of class double.
+
+    Args:
+        path: the file; it appears when it is whole.
+        name: of the variable.
+        values: (rows, columns) numbers.
+    """
+    data = np.asarray(values, dtype="<f8").tobytes(order="F")
+    _save(path, _matrix_head(ArrayClass.DOUBLE, values.shape, name), lambda: [_element(DataType.DOUBLE, data)])
 
 
 def _save(path: Path, head: bytes, parts: Callable[[], Iterable[bytes]]) -> None:

@@ -72,12 +72,13 @@ def draw_frame(plan: FramePlan, preset: ScenePreset, seed: int) -> tuple[bytes, 
     for sprite in sprites:
         _paste(image, owner, full, sprite, light)
     shown = np.bincount(owner[owner >= 0], minlength=len(people)) / np.maximum(full, 1)
-    image = develop(look.exposed(image, rng), preset.hard, rng)
+    seen_by = look.camera_number(rng)
+    image = develop(look.exposed(image, seen_by), preset.hard, rng)
     options = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(*JPEG_QUALITY))]
     done, jpeg = cv2.imencode(".jpg", image[..., ::-1], options)
     if not done:
         raise RuntimeError(f"OpenCV could not encode frame {plan.name}")
-    return jpeg.tobytes(), DrawnFrame(plan.number, plan.people, boxes, shown < HARD_BELOW)
+    return jpeg.tobytes(), DrawnFrame(plan.number, plan.people, boxes, shown < HARD_BELOW, seen_by)
 
 
 def _draw_people(

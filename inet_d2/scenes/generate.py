@@ -20,11 +20,13 @@ from tqdm import tqdm
 
 from inet_d2.scenes.frame import draw_frame
 from inet_d2.scenes.plan import FramePlan, ScenePlan, plan_scenes
-from inet_d2.scenes.preset import ScenePreset, get_preset
+from inet_d2.scenes.preset import ScenePreset, StreetPreset, get_preset
+from inet_d2.scenes.prw_writer import prw_frame_name, write_prw_annotations
 from inet_d2.scenes.writer import DrawnFrame, write_annotations
 
 _logger = logging.getLogger(__name__)
 
+LAYOUTS = {"cuhk_sysu": ("CUHK-SYSU", "Image/SSM"), "prw": ("PRW", "frames")}
 SETTINGS_FILE = "scenes.json"
 # Raise it when the same settings give other pictures: finished data sets are then made again.
 VERSION = 1
@@ -44,14 +46,15 @@ def make_scenes(
     frames: tuple[int, int] | None = None,
     ids: tuple[int, int] | None = None,
     hard: float | None = None,
+    layout: str = "cuhk_sysu",
 ) -> Path:
-    """Write a data set of drawn street scenes in the layout of CUHK-SYSU.
+    """Write a data set of drawn street scenes in the layout of CUHK-SYSU or PRW.
 
     The bytes depend on the settings only, never on the number of processes. The data set appears under its name
     when it is whole; one that is there with the same settings is kept.
 
     Args:
-        output: folder that gets ``CUHK-SYSU``; made where it is missing.
+        output: folder that gets ``CUHK-SYSU`` or ``PRW``; made where it is missing.
         preset: "tiny", "demo", "street" or "paper".
         seed: >= 0; other people, other scenes.
         processes: number of drawing processes; 1 draws here; None: one for each usable core, 1 when few frames.
@@ -60,20 +63,25 @@ def make_scenes(
         frames: training and test frames, instead of the preset's.
         ids: training and test identities, instead of the preset's.
         hard: photometric strength in [0, 2], instead of the preset's.
+        layout: "cuhk_sysu" or "prw"; PRW needs a preset with cameras, "street".
 
     Returns:
-        The ``CUHK-SYSU`` folder.
+        The ``CUHK-SYSU`` or ``PRW`` folder.
 
     Raises:
         ValueError: a bad argument; the sentence says which and what fits.
-        FileExistsError: ``CUHK-SYSU`` is there with other settings and ``force`` is False, or was not generated.
+        FileExistsError: the folder is there with other settings and ``force`` is False, or was not generated.
     """
     if seed < 0:
         raise ValueError(f"seed must be 0 or more, found {seed}")
     if processes is not None and processes < 1:
         raise ValueError(f"processes must be 1 or more, found {processes}")
     chosen = get_preset(preset, frames=frames, ids=ids, hard=hard)
-    root = Path(output) / "CUHK-SYSU"
+    if layout not in LAYOUTS:
+        raise ValueError(f"layout must be one of {', '.join(LAYOUTS)}, found {layout!r}")
+    if layout == "prw" and not isinstance(chosen, StreetPreset):
+        raise ValueError(f"layout prw needs a preset with cameras, found {preset!r}; choose street")
+    root = Path(output) / LAYOUTS[layout][0]
     settings = json.dumps({"version": VERSION, "seed": seed, **asdict(chosen)}, indent=2) + "\n"
     if _is_there(root, settings, force):
         _logger.info("%s is already there, with the same settings", root)
@@ -81,8 +89,13 @@ def make_scenes(
     root.parent.mkdir(parents=True, exist_ok=True)
     with _aside(root) as folder:
         plan = plan_scenes(chosen, seed)
-        drawn = _draw_frames(folder, plan, chosen, seed, processes, progress)
-        write_annotations(folder, plan, drawn, chosen.gallery_sizes)
+        drawn = _draw_frames(folder / LAYOUTS[layout][1], plan, chosen, seed, processes, progress)
+        if layout == "prw":
+            for frame in drawn:
+                (folder / "frames" / f"s{frame.number}.jpg").rename(folder / "frames" / prw_frame_name(frame))
+            write_prw_annotations(folder, plan, drawn)
+        else:
+            write_annotations(folder, plan, drawn, chosen.gallery_sizes)
         (folder / SETTINGS_FILE).write_text(settings)
     return root
 
@@ -119,9 +132,8 @@ def _aside(root: Path) -> Iterator[Path]:
 
 
 def _draw_frames(
-    root: Path, plan: ScenePlan, preset: ScenePreset, seed: int, processes: int | None, progress: bool
+    folder: Path, plan: ScenePlan, preset: ScenePreset, seed: int, processes: int | None, progress: bool
 ) -> list[DrawnFrame]:
-    folder = root / "Image" / "SSM"
     folder.mkdir(parents=True)
     draw = partial(_draw_and_write, folder=folder, preset=preset, seed=seed)
     if processes is None:

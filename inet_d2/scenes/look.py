@@ -33,9 +33,14 @@ class PlainLook:
         del rng
         return sprite
 
-    def exposed(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """What one of the cameras makes of an (H, W, 3) float32 picture, 0-255."""
+    def camera_number(self, rng: np.random.Generator) -> int:
+        """Draw the camera of a frame, from 0; here there is one only."""
         del rng
+        return 0
+
+    def exposed(self, image: np.ndarray, number: int) -> np.ndarray:
+        """What a camera makes of an (H, W, 3) float32 picture, 0-255."""
+        del number
         return image
 
 
@@ -79,9 +84,13 @@ class StreetLook(PlainLook):
         rgb = sprite[..., :3] * np.exp(np.clip(shade + grain, -1.2, 0.6))[..., None]
         return np.dstack([np.minimum(rgb, sprite[..., 3:]), sprite[..., 3]])
 
-    def exposed(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Draw a camera, then apply its balance, mixing of colours, contrast and resolution."""
-        camera = np.random.default_rng([self.seed, 14, int(rng.integers(self.preset.cameras))])
+    def camera_number(self, rng: np.random.Generator) -> int:
+        """Draw the camera of a frame, from 0."""
+        return int(rng.integers(self.preset.cameras))
+
+    def exposed(self, image: np.ndarray, number: int) -> np.ndarray:
+        """Apply a camera's balance, mixing of colours, contrast and resolution."""
+        camera = np.random.default_rng([self.seed, 14, number])
         gains = np.exp(self.preset.cast * camera.uniform(-1, 1, 3)).astype(np.float32)
         saturation = np.float32(camera.uniform(0.45, 1.1))
         gamma = float(np.exp(self.preset.cast * camera.uniform(-1.5, 1.5)))

@@ -29,12 +29,14 @@ class DrawnFrame:
         people: (n,) numbers of the people, labelled or not.
         boxes: (n, 4) int64, x, y, width, height in pixels, inside the frame.
         is_hard: (n,) bool, much of the person is covered.
+        camera: from 0; presets without cameras have one.
     """
 
     number: int
     people: tuple[int, ...]
     boxes: np.ndarray
     is_hard: np.ndarray
+    camera: int = 0
 
 
 def write_annotations(root: Path, plan: ScenePlan, frames: Sequence[DrawnFrame], sizes: Sequence[int]) -> None:

@@ -90,7 +90,7 @@ def test_cloth_is_new_in_every_frame_and_its_edge_stays(street):
 
 def test_cameras_differ_and_are_few(street):
     image = np.random.default_rng(0).uniform(0, 255, (24, 32, 3)).astype(np.float32)
-    pictures = {street.exposed(image, np.random.default_rng(s)).tobytes() for s in range(60)}
+    pictures = {street.exposed(image, street.camera_number(np.random.default_rng(s))).tobytes() for s in range(60)}
     assert len(pictures) == 6
     assert np.frombuffer(next(iter(pictures)), np.float32).max() <= 255.001
 
@@ -99,6 +99,6 @@ def test_the_plain_look_draws_no_random_number(person):
     look, rng = PlainLook(), np.random.default_rng(0)
     sprite = np.ones((4, 4, 4), dtype=np.float32)
     assert look.woven(sprite, rng) is sprite
-    assert look.exposed(sprite, rng) is sprite
+    assert look.exposed(sprite, look.camera_number(rng)) is sprite
     assert look.turned(look.dress(person, 1), "back", 1) is person
     assert rng.random() == np.random.default_rng(0).random()
