@@ -16,10 +16,10 @@ from inet_d2.data.datasets.protocol import SearchProtocol
 from inet_d2.data.paired_mapper import PairedDatasetMapper
 from inet_d2.data.pairs import PairDataset
 from inet_d2.data.person_mapper import PersonImageMapper
-from inet_d2.data.pids import is_labelled
-from inet_d2.data.records import people_of, person_id, records_by_name
+from inet_d2.data.records import people_of, records_by_name
 from inet_d2.data.sample_stream import TrainingBatches, build_stream_loader
 from inet_d2.data.search_mapper import SearchDatasetMapper
+from inet_d2.data.training_records import load_training_records
 
 _logger = logging.getLogger(__name__)
 
@@ -98,12 +98,12 @@ def build_pair_train_loader(cfg: CfgNode) -> Iterable[list[ModelInput]]:
         Endless iterable of batches, every pair once per epoch; rows 2p and 2p + 1 are pair p.
 
     Raises:
-        ValueError: not exactly one training set, a batch size that does not fit, ``NUM_PIDS`` that differs
+        ValueError: no training set or one twice, a batch size that does not fit, ``NUM_PIDS`` that differs
             from the training set, or no pair at all.
     """
-    records = _training_records(cfg)
+    records = load_training_records(cfg.DATASETS.TRAIN, cfg.MODEL.ROI_REID_HEAD.NUM_PIDS)
     dataset = PairDataset(records)
-    _logger.info("%s: %d same-identity image pairs", cfg.DATASETS.TRAIN[0], len(dataset))
+    _logger.info("%s: %d same-identity image pairs", " + ".join(cfg.DATASETS.TRAIN), len(dataset))
     return _build_item_loader(cfg, dataset, PairedDatasetMapper(cfg, is_train=True), images_per_item=2)
 
 
@@ -119,18 +119,23 @@ def build_image_train_loader(cfg: CfgNode) -> Iterable[list[ModelInput]]:
         Endless iterable of batches, every image once per epoch.
 
     Raises:
-        ValueError: not exactly one training set, a batch size that does not fit, ``NUM_PIDS`` that differs
+        ValueError: no training set or one twice, a batch size that does not fit, ``NUM_PIDS`` that differs
             from the training set, or no image.
     """
-    records = _training_records(cfg)
+    records = load_training_records(cfg.DATASETS.TRAIN, cfg.MODEL.ROI_REID_HEAD.NUM_PIDS)
     images = records
     if cfg.DATALOADER.FILTER_EMPTY_ANNOTATIONS:
         images = [r for r in records if people_of(r)]
     _logger.info(
-        "%s: %d images, %d without people left out", cfg.DATASETS.TRAIN[0], len(images), len(records) - len(images)
+        "%s: %d images, %d without people left out",
+        " + ".join(cfg.DATASETS.TRAIN),
+        len(images),
+        len(records) - len(images),
     )
     if not images:
-        raise ValueError(f"{cfg.DATASETS.TRAIN[0]}: expected images with people, found none; check the data set")
+        raise ValueError(
+            f"{' + '.join(cfg.DATASETS.TRAIN)}: expected images with people, found none; check the data set"
+        )
     groups = _aspect_groups(images) if cfg.DATALOADER.ASPECT_RATIO_GROUPING else None
     batches = _batches(cfg, len(images), images_per_item=1, groups=groups)
     dataset, mapper = DatasetFromList(images, copy=False), PersonImageMapper(cfg, is_train=True)
@@ -151,14 +156,14 @@ def build_crop_train_loader(cfg: CfgNode) -> Iterable[list[ModelInput]]:
         Endless iterable of batches, every identity once per epoch; its crops are consecutive rows.
 
     Raises:
-        ValueError: not exactly one training set, a batch size that does not fit, ``NUM_PIDS`` that differs
+        ValueError: no training set or one twice, a batch size that does not fit, ``NUM_PIDS`` that differs
             from the training set, or no labelled person.
     """
-    records = _training_records(cfg)
+    records = load_training_records(cfg.DATASETS.TRAIN, cfg.MODEL.ROI_REID_HEAD.NUM_PIDS)
     dataset = CropDataset(records)
     _logger.info(
         "%s: %d identities, %d boxes to crop, %d boxes without area left out",
-        cfg.DATASETS.TRAIN[0],
+        " + ".join(cfg.DATASETS.TRAIN),
         len(dataset),
         dataset.num_appearances,
         dataset.num_dropped_boxes,
@@ -268,41 +273,3 @@ def _checked_batch_size(cfg: CfgNode, *, images_per_item: int) -> int:
             f"of {unit}: {images_per_item} image(s) per item on each of {num_processes} process(es)"
         )
     return images_per_batch
-
-
-def _training_records(cfg: CfgNode) -> list[Record]:
-    names = cfg.DATASETS.TRAIN
-    if len(names) != 1:
-        raise ValueError(
-            f"DATASETS.TRAIN is {tuple(names)}, but identities of several data sets share the numbers 0, 1, "
-            "...; name exactly one"
-        )
-    records = load_records(names[0])
-    pids = [person_id(person) for record in records for person in people_of(record)]
-    labelled = [pid for pid in pids if is_labelled(pid)]
-    identities = set(labelled)
-    _logger.info(
-        "%s: %d images, %d boxes, %d of them labelled, %d identities",
-        names[0],
-        len(records),
-        len(pids),
-        len(labelled),
-        len(identities),
-    )
-    num_pids = cfg.MODEL.ROI_REID_HEAD.NUM_PIDS
-    if num_pids and not identities:
-        raise ValueError(
-            f"{names[0]}: person_id: expected {num_pids} identities (MODEL.ROI_REID_HEAD.NUM_PIDS), found none in "
-            f"{len(pids)} annotations; give annotations a person_id, or set NUM_PIDS to 0 for a detector alone"
-        )
-    if num_pids != len(identities):
-        raise ValueError(
-            f"MODEL.ROI_REID_HEAD.NUM_PIDS is {num_pids}, but {names[0]} has {len(identities)} labelled "
-            f"identities; set MODEL.ROI_REID_HEAD.NUM_PIDS to {len(identities)}"
-        )
-    if identities and max(identities) >= num_pids:
-        raise ValueError(
-            f"{names[0]}: expected identities numbered 0 to {num_pids - 1}, found {max(identities)}; "
-            "number them without gaps where the data set is read"
-        )
-    return records

@@ -5,7 +5,7 @@ import pytest
 import torch
 from detectron2.data import DatasetCatalog, MetadataCatalog
 
-from inet_d2.data import build
+from inet_d2.data import build, training_records
 from inet_d2.data.build import TRAIN_LOADER_REGISTRY, build_train_loader
 from inet_d2.data.datasets.protocol import SearchProtocol
 from inet_d2.data.pids import is_labelled
@@ -128,7 +128,8 @@ def test_no_image_with_people_is_an_error(image_set, make_record, monkeypatch):
 
 def test_counts_are_logged(training_set, monkeypatch):
     lines = []
-    monkeypatch.setattr(build._logger, "info", lambda text, *args: lines.append(text % args))
+    for module in (build, training_records):
+        monkeypatch.setattr(module._logger, "info", lambda text, *args: lines.append(text % args))
     build_train_loader(training_set)
     # boxes: 2 + 1 + 3 + 1 = 7, one of them without identity; pairs: 4 * 3 / 2 + 1 = 7
     assert lines == [
@@ -186,10 +187,28 @@ def test_identities_with_gaps_are_an_error(training_set, make_record, monkeypatc
 
 
 @pytest.mark.parametrize("names", [(), ("pairs_of_tests_train", "pairs_of_tests_train")])
-def test_exactly_one_training_set(training_set, names):
+def test_training_sets_are_named_and_differ(training_set, names):
     training_set.DATASETS.TRAIN = names
-    with pytest.raises(ValueError, match="name exactly one"):
+    with pytest.raises(ValueError, match=r"DATASETS\.TRAIN: expected the names of different data sets, found"):
         build_train_loader(training_set)
+
+
+def test_identities_of_several_training_sets_are_numbered_one_after_the_other(training_set, make_record):
+    records = [make_record("x.png", [(BOX, 0), (BOX, -1)]), make_record("y.png", [(BOX, 0)])]
+    DatasetCatalog.register("others_of_tests_train", lambda: records)
+    try:
+        training_set.DATASETS.TRAIN = ("pairs_of_tests_train", "others_of_tests_train")
+        with pytest.raises(ValueError, match=r"pairs_of_tests_train \+ others_of_tests_train has 3 labelled"):
+            build_train_loader(training_set)
+        training_set.MODEL.ROI_REID_HEAD.NUM_PIDS = 3
+        training_set.SOLVER.IMS_PER_BATCH = 2
+        batches = take(build_train_loader(training_set), 8)  # 7 pairs of the first set and one of the second
+    finally:
+        DatasetCatalog.remove("others_of_tests_train")
+        MetadataCatalog.pop("others_of_tests_train", None)
+    pids = {x["image_id"]: x["instances"].gt_pids.tolist() for batch in batches for x in batch}
+    assert pids == {"a.png": [0, 1], "b.png": [0], "c.png": [1, 0, -1], "d.png": [0], "x.png": [2, -1], "y.png": [2]}
+    assert [person["person_id"] for record in records for person in record["annotations"]] == [0, -1, 0]
 
 
 def test_unknown_loader_lists_the_known_ones(training_set):

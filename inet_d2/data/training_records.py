@@ -1,0 +1,74 @@
+"""The records of one or several training sets, with identities that agree with the configuration."""
+
+import logging
+from collections.abc import Sequence
+
+from inet_d2.data.datasets.builtin import load_records
+from inet_d2.data.pids import is_labelled
+from inet_d2.data.records import Record, people_of, person_id
+
+_logger = logging.getLogger(__name__)
+
+
+def load_training_records(names: Sequence[str], num_pids: int) -> list[Record]:
+    """Records of all training sets, with the identities of one numbered behind those of the sets before.
+
+    Args:
+        names: registered, DATASETS.TRAIN.
+        num_pids: MODEL.ROI_REID_HEAD.NUM_PIDS, of all sets together.
+
+    Returns:
+        Set after set.
+
+    Raises:
+        ValueError: no set or one twice, ``num_pids`` is not what the sets have, or identities have gaps.
+    """
+    if not names or len(set(names)) < len(names):
+        raise ValueError(f"DATASETS.TRAIN: expected the names of different data sets, found {tuple(names)}")
+    parts = [load_records(name) for name in names]
+    counts = [_count_identities(name, records) for name, records in zip(names, parts, strict=True)]
+    num_people, title = sum(len(people_of(record)) for part in parts for record in part), " + ".join(names)
+    if num_pids and not sum(counts):
+        raise ValueError(
+            f"{title}: person_id: expected {num_pids} identities (MODEL.ROI_REID_HEAD.NUM_PIDS), found "
+            f"none in {num_people} annotations; give annotations a person_id, or set NUM_PIDS to 0 for a detector alone"
+        )
+    if num_pids != sum(counts):
+        raise ValueError(
+            f"MODEL.ROI_REID_HEAD.NUM_PIDS is {num_pids}, but {title} has {sum(counts)} labelled "
+            f"identities; set MODEL.ROI_REID_HEAD.NUM_PIDS to {sum(counts)}"
+        )
+    for name, records, count in zip(names, parts, counts, strict=True):
+        largest = max((person_id(person) for record in records for person in people_of(record)), default=-1)
+        if largest >= count:
+            raise ValueError(
+                f"{name}: expected identities numbered 0 to {count - 1}, found {largest}; "
+                "number them without gaps where the data set is read"
+            )
+    firsts = [sum(counts[:place]) for place in range(len(counts))]
+    return [_renumbered(record, first) for part, first in zip(parts, firsts, strict=True) for record in part]
+
+
+def _count_identities(name: str, records: list[Record]) -> int:
+    pids = [person_id(person) for record in records for person in people_of(record)]
+    labelled = [pid for pid in pids if is_labelled(pid)]
+    _logger.info(
+        "%s: %d images, %d boxes, %d of them labelled, %d identities",
+        name,
+        len(records),
+        len(pids),
+        len(labelled),
+        len(set(labelled)),
+    )
+    return len(set(labelled))
+
+
+def _renumbered(record: Record, first: int) -> Record:
+    """The record with its labelled identities counted from ``first``; the record itself stays as it is."""
+    if not first:
+        return record
+    people = [
+        {**person, "person_id": person_id(person) + first} if is_labelled(person_id(person)) else person
+        for person in record["annotations"]
+    ]
+    return {**record, "annotations": people}
