@@ -171,3 +171,15 @@ def test_an_index_in_a_folder_that_cannot_be_written_is_read(index, make, monkey
         with pytest.raises(OSError, match="cannot be written"):
             store.write_meta("a", 1)
     assert asked == [os.W_OK]
+
+
+def test_stretches_of_videos_that_were_written_in_turns_are_counted_once(index, make):
+    with open_store(index, create=True) as store:
+        for minute in range(2):
+            for video in range(2):
+                part = make.source(video, indexed_until=60.0 * (minute + 1))
+                store.add([(part, [make.frame((1.0, 0.0), offset=60.0 * minute + t) for t in (0.0, 1.0, 5.0)])])
+            store.rows()  # read as parts
+        assert store.windows(Where(), 2.0) == 8  # two stretches a minute, two minutes, two videos
+        assert store.windows(Where(), 1000.0) == 2
+        assert store.windows(Where(offsets=(60.0, 61.0)), 2.0) == 2
