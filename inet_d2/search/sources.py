@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -11,7 +12,7 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 
 from inet_d2.image_file import upright_rgb
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".jfif", ".mpo", ".png", ".bmp", ".webp", ".tif", ".tiff")
 VIDEO_SUFFIXES = (".mp4", ".mkv", ".mov", ".avi", ".webm", ".m4v", ".ts", ".mts", ".mpg", ".mpeg")
 THUMBNAIL_SIZE = (16, 12)
 HASH_BLOCK = 1 << 20  # bytes
@@ -46,12 +47,24 @@ def list_files(names: Sequence[str | os.PathLike]) -> list[Path]:
 
 
 def _files_in(folder: Path) -> Iterator[Path]:
+    return filter(has_known_suffix, _walk(folder))
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    """All files that are not hidden, by name."""
     for parent, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(files):
             path = Path(parent, name)
-            if has_known_suffix(path) and not name.startswith(".") and path.is_file():
+            if not name.startswith(".") and path.is_file():
                 yield path
+
+
+def count_passed_over(names: Sequence[str | os.PathLike]) -> dict[str, int]:
+    """Count what :func:`list_files` does not take from folders, hidden files aside: files by their suffix."""
+    folders = [Path(name).absolute() for name in names if Path(name).is_dir()]
+    others = {path for folder in folders for path in _walk(folder) if not has_known_suffix(path)}
+    return dict(sorted(Counter(path.suffix.lower() or "no suffix" for path in others).items()))
 
 
 def has_known_suffix(path: Path) -> bool:

@@ -26,6 +26,7 @@ class INet(GeneralizedRCNN):
     def __init__(self, *, hold_batch_norm: bool = False, pad_to: int = 0, **kwargs: object) -> None:
         super().__init__(**kwargs)
         self.pad_to = pad_to
+        self.smallest_side = max(shape.stride for shape in self.backbone.output_shape().values())
         self.hold_batch_norm = hold_batch_norm
         # Convolutions on CPU and tensor cores are faster in this layout; values and checkpoints do not change.
         self.to(memory_format=torch.channels_last)
@@ -72,13 +73,14 @@ class INet(GeneralizedRCNN):
         return super().forward(batched_inputs)
 
     def preprocess_image(self, batched_inputs: list[dict]) -> ImageList:
-        """Normalise, pad with zeros at the right and at the bottom, and batch."""
+        """Normalise, pad with zeros at the right and at the bottom, and batch.
+
+        No side is less than the backbone's largest stride, so that a banner of a few rows still has a feature map.
+        """
         images = super().preprocess_image(batched_inputs)
-        if self.pad_to == 0:
-            return images
-        height, width = images.tensor.shape[-2:]
-        padding = (0, -width % self.pad_to, 0, -height % self.pad_to)
-        return ImageList(F.pad(images.tensor, padding), images.image_sizes)
+        sides, step = images.tensor.shape[-2:], max(self.pad_to, 1)
+        height, width = (max(-(-side // step) * step, self.smallest_side) - side for side in sides)
+        return ImageList(F.pad(images.tensor, (0, width, 0, height)), images.image_sizes) if height + width else images
 
     def inference(
         self,

@@ -18,7 +18,7 @@ from inet_d2.search.commands.parsers import add_command
 from inet_d2.search.embedder import PRECISIONS, Embedder, build_model_embedder
 from inet_d2.search.indexer import Indexer, IndexReport, IndexSettings, forget_missing
 from inet_d2.search.onnx_embedder import OnnxEmbedder
-from inet_d2.search.sources import list_files
+from inet_d2.search.sources import count_passed_over, list_files
 from inet_d2.search.store import Store, open_store
 
 EXAMPLES = """  Begin an index; stopped, run the same command again and it goes on:
@@ -68,6 +68,9 @@ def run_index(args: argparse.Namespace) -> int:
         store = indexer.store
         report = index_with_progress(indexer, files)
         print_report(report, store)
+        if others := count_passed_over(args.sources):
+            kinds = ", ".join(f"{count} {suffix}" for suffix, count in others.items())
+            print(f"passed over, neither images nor videos that can be read: {kinds}")
         if args.forget_missing:
             gone = forget_missing(store, [Path(name).absolute() for name in args.sources])
             store.purge()

@@ -240,3 +240,17 @@ def test_the_papers_configuration_trains_one_step_on_cpu(make_image):
     sum(losses.values()).backward()
     assert set(losses) == LOSSES
     assert torch.isfinite(sum(losses.values()))
+
+
+def test_a_banner_of_a_few_rows_has_a_feature_map(tiny_cfg, make_image):
+    model = build_model(tiny_cfg).eval()
+    banner = make_image([], size=(3, 200))
+    batch = model.preprocess_image([banner])
+    # VGG16's last map has a stride of 16 pixels.
+    assert batch.tensor.shape == (1, 3, 16, 200)
+    assert batch.image_sizes == [(3, 200)]
+    assert batch.tensor[0, :, 3:].abs().max() == 0
+    with torch.no_grad():
+        (output,) = model([banner])
+    boxes = output["instances"].pred_boxes.tensor
+    assert (boxes[:, 3] <= 3).all()
