@@ -1,6 +1,6 @@
 """How score_search.py shows what it found: tables, curves, and the searches that went wrong."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,9 +51,9 @@ def difference_cell(found: Mapping[str, float]) -> str:
     return f"{found['difference']:+.2f} ({found['low']:+.2f} to {found['high']:+.2f}, p = {found['p_value']:.4f})"
 
 
-def draw_plot(results: dict[str, dict[str, Any]], num_images: int) -> "Figure":
-    """Draw mAP and top-1 against gallery size, one line per file."""
-    names = distinct_parts([Path(file_name) for file_name in results])
+def draw_plot(results: dict[str, dict[str, Any]], num_images: int, labels: Sequence[str] | None = None) -> "Figure":
+    """Draw mAP and top-1 against gallery size, one line per file; without labels, a part of its path names it."""
+    names = labels or distinct_parts([Path(file_name) for file_name in results])
     panels: dict[str, dict[str, dict[int, list[float]]]] = {}
     for title, metric in (("mAP", "mAP"), ("top-1", "top1")):
         panels[title] = {

@@ -81,6 +81,7 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--context", type=Path, help="the people of the query images (context.npz of the same evaluation)")
     add("--json", type=Path, help="write the figures here, 0-100, unrounded")
     add("--plot", type=Path, help="draw mAP and top-1 against gallery size here (.png)")
+    add("--labels", nargs="+", metavar="NAME", help="of the files in the plot (default: what differs in their paths)")
     add(
         "--intervals",
         action="store_true",
@@ -93,6 +94,10 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         parser.error("--cbgm and --context belong together")
     if options.cbgm and len(options.predictions) > 1:
         parser.error("--cbgm: expected one file of predictions")
+    if options.labels and len(set(options.labels)) != len(options.labels):
+        parser.error(f"--labels: expected different names, found {' '.join(options.labels)}")
+    if options.labels and len(options.labels) != len(options.predictions):
+        parser.error(f"--labels: expected {len(options.predictions)}, one for each file, found {len(options.labels)}")
     if not 0 <= options.score_thresh <= 1:
         parser.error(f"--score-thresh: expected a number in [0, 1], found {options.score_thresh}")
     return options
@@ -179,7 +184,7 @@ def run(options: argparse.Namespace) -> None:
         write_json(options.json, content)
     if options.plot:
         first = next(iter(scored.values()))
-        figure = draw_plot(results, len(first.predictions.gallery_names))
+        figure = draw_plot(results, len(first.predictions.gallery_names), options.labels)
         save_figure(figure, options.plot)
     if options.per_query:
         rows = [row for name, file in scored.items() for row in query_rows(name, file.protocols, file.rankings)]

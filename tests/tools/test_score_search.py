@@ -164,6 +164,12 @@ def test_predictions_are_never_replaced(score, path, option, capsys):
     assert path.read_bytes() == before
 
 
+def test_labels_name_the_lines_of_a_plot(tool):
+    scores = {"search": {"50": {"mAP": 1.0, "top1": 2.0}}}
+    figure = tool("score_output").draw_plot({"x.npz": scores, "y.npz": scores}, 10, ["I-Net", "OIM"])
+    assert [text.get_text() for text in figure.axes[0].get_legend().get_texts()] == ["I-Net", "OIM"]
+
+
 def test_plot_without_matplotlib(score, path, tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     assert score(path, "--gallery-size", "50", "--plot", tmp_path / "plot.png") == 2
@@ -209,6 +215,8 @@ def test_cross_camera_without_cameras(score, path, capsys):
         (["--context", "c.npz"], "--cbgm and --context belong together"),
         (["--score-thresh", "50"], r"--score-thresh: expected a number in [0, 1], found 50.0"),
         (["--rules", "official"], "invalid choice"),
+        (["--labels", "a", "b"], "--labels: expected 1, one for each file, found 2"),
+        (["--labels", "a", "a"], "--labels: expected different names, found a a"),
     ],
 )
 def test_arguments_that_do_not_fit(score, path, arguments, match, capsys):
