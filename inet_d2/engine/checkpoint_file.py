@@ -11,7 +11,7 @@ import torch
 # What torch, zipfile and zlib raise for damaged files.
 _DAMAGE = (
     RuntimeError, EOFError, KeyError, IndexError, ValueError, TypeError, AttributeError, AssertionError, ImportError,
-    OverflowError, MemoryError, NotImplementedError, pickle.UnpicklingError, zipfile.BadZipFile, zlib.error,
+    OSError, OverflowError, MemoryError, NotImplementedError, pickle.UnpicklingError, zipfile.BadZipFile, zlib.error,
 )  # fmt: skip
 
 
@@ -34,7 +34,7 @@ def read_checkpoint(path: str | Path, *, in_memory: bool = True) -> dict[str, An
         if is_zip:
             _check_sums(path)
         content = torch.load(path, map_location="cpu", weights_only=True, mmap=is_zip and not in_memory)
-    except OSError:
+    except (FileNotFoundError, IsADirectoryError, PermissionError):
         raise
     except _DAMAGE as error:
         reason = str(error).strip().partition("\n")[0][:160] or type(error).__name__

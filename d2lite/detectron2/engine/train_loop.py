@@ -69,7 +69,10 @@ class TrainerBase:
             getattr(hook, name)()
 
     def state_dict(self) -> dict:
-        hooks = {type(hook).__qualname__: state for hook in reversed(self._hooks) if (state := hook.state_dict())}
+        hooks = {}
+        for hook in self._hooks:
+            if state := hook.state_dict():
+                hooks.setdefault(type(hook).__qualname__, state)
         return {"iteration": self.iter, **({"hooks": hooks} if hooks else {})}
 
     def load_state_dict(self, state_dict: dict) -> None:
