@@ -22,7 +22,7 @@ from inet_d2.data.person_mapper import to_input_tensor, transform_boxes
 from inet_d2.engine import explained_parts, find_weights
 from inet_d2.search.store import People
 
-logger = logging.getLogger(__name__)
+_logger = logging.getLogger(__name__)
 
 PRECISIONS = ("fp32", "bf16")
 
@@ -155,7 +155,7 @@ def build_model_embedder(
         )
     checkpointer.load(weights)
     if cfg.TEST.SEARCH.DRAWN_TRAINING_SET:
-        logger.warning("these weights were trained on drawn scenes; on photographs they find next to nothing")
+        _logger.warning("these weights were trained on drawn scenes; on photographs they find next to nothing")
     path = os.path.abspath(PathManager.get_local_path(weights))
     description = {"kind": "model", "config": cfg.dump(), "weights": path, "precision": precision, "fingerprint": found}
     return ModelEmbedder(

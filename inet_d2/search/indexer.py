@@ -13,7 +13,7 @@ from inet_d2.search.sources import content_hash, is_unchanged, is_video, read_pi
 from inet_d2.search.store import IMAGE, Frame, People, Source, Store
 from inet_d2.search.video_indexer import index_video
 
-logger = logging.getLogger(__name__)
+_logger = logging.getLogger(__name__)
 
 COMMIT_SECONDS = 1.0  # images are committed together, at most this long after the first
 
@@ -175,7 +175,7 @@ class Indexer:
 
     def broken(self, path: Path, reason: str) -> None:
         """Report a file that cannot be read, or not to its end."""
-        logger.warning("%s", reason)
+        _logger.warning("%s", reason)
         self.report.broken.append((str(path), reason))
 
     def _batches(self, images: Sequence[Path]) -> Iterator[list[ReadImage]]:

@@ -1,6 +1,5 @@
 """Frames of a video by their time, upright."""
 
-import logging
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -8,8 +7,6 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
-
-logger = logging.getLogger(__name__)
 
 CUT_SECONDS, CUT_SHARE = 2.0, 0.02  # a video that ends this much before its own duration is cut
 
