@@ -15,8 +15,8 @@ def identity_head():
     for projector in (head.pooled_projector, head.region_projector):
         torch.nn.init.ones_(projector[0].weight)
         torch.nn.init.ones_(projector[1].weight)
-        projector[1].eps = 0.0
-    head.rescaler.eps = 0.0
+        projector[1].eps = 1e-12  # some versions of torch refuse 0
+    head.rescaler.eps = 1e-12
     return head
 
 
