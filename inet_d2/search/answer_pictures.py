@@ -90,7 +90,7 @@ def _hit(found: Found, rank: int) -> str:
         f"<b>{rank}. {verdict_of(found)}</b> &middot; similarity {sighting.similarity:.3f}",
         html.escape(remark_of(found)),
         html.escape(found.source.path),
-        html.escape(f"{format_time(sighting.time)}{stay} · {len(found.ids)} boxes"),
+        html.escape(f"{format_time(sighting.time)}{stay} · {len(found.ids)} box{'es' * (len(found.ids) > 1)}"),
     ]
     text = "".join(f"<p>{line}</p>" for line in words)
     return f'<div class="hit{" find" if found.is_find else ""}">{images}<div class="words">{text}</div></div>'

@@ -83,7 +83,12 @@ class ModelEmbedder:
         if self._image_format == "BGR":
             picture = picture[:, :, ::-1]
         aug_input = T.AugInput(np.ascontiguousarray(picture))
-        transforms = self._augmentations(aug_input)
+        try:
+            transforms = self._augmentations(aug_input)
+        except ValueError as error:  # a side of a sliver becomes 0 pixels
+            raise ValueError(
+                f"a picture of {width} x {height} pixels cannot be brought to the model's size ({error}); crop it"
+            ) from error
         return {"image": to_input_tensor(aug_input.image), "height": height, "width": width}, transforms
 
     def shape(self, prepared: dict[str, Any]) -> tuple[int, ...]:  # noqa: D102

@@ -214,7 +214,10 @@ class Indexer:
             return ReadImage(path, None, error=str(error))
         height, width = picture.shape[:2]
         source = Source(str(path), known, IMAGE, found.st_size, found.st_mtime_ns, width, height, taken)
-        return ReadImage(path, source, self.embedder.prepare(picture), thumbnail(picture))
+        try:
+            return ReadImage(path, source, self.embedder.prepare(picture), thumbnail(picture))
+        except ValueError as error:
+            return ReadImage(path, None, error=f"image {path}: {error}")
 
     def _detect(self, batch: Sequence[ReadImage]) -> None:
         for image, people in zip(batch, self.embedder.detect([image.prepared for image in batch]), strict=True):

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from inet_d2.search import Indexer, IndexSettings, Where, forget_missing, list_files, open_store
+from inet_d2.engine import load_config
+from inet_d2.search import Indexer, IndexSettings, Where, build_model_embedder, forget_missing, list_files, open_store
 
 
 @pytest.fixture
@@ -93,6 +94,17 @@ def test_what_cannot_be_read_is_reported_and_skipped(store, embedder, photos):
     assert {os.path.basename(path) for path, _ in report.broken} == {"broken.jpg", "empty.png", "cut.png", bad_name}
     assert any("cannot be decoded" in reason for _, reason in report.broken)
     assert any("the name is no text" in reason for _, reason in report.broken)
+
+
+def test_a_sliver_without_a_size_for_the_model_is_reported_and_skipped(store, colour_model, photos):
+    # 1 x 3000 pixels with the long side at 1000: the short side becomes 1/3 pixel, rounded to 0
+    config, weights = colour_model
+    cfg = load_config(str(config), ["INPUT.MIN_SIZE_TEST", "100", "INPUT.MAX_SIZE_TEST", "1000"])
+    embedder = build_model_embedder(cfg, weights=str(weights))
+    Image.new("RGB", (1, 3000)).save(photos / "sliver.png")
+    report = index(store, embedder, photos)
+    assert (report.num_added, [os.path.basename(path) for path, _ in report.broken]) == (5, ["sliver.png"])
+    assert "sliver.png: a picture of 1 x 3000 pixels cannot be brought to the model's size" in report.broken[0][1]
 
 
 def test_low_scores_are_left_out(store, embedder, tmp_path, make):

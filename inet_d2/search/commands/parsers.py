@@ -32,3 +32,8 @@ def add_filters(parser: argparse.ArgumentParser) -> None:
 def where_of(args: argparse.Namespace, store: Store) -> Where:
     """What the options of :func:`add_filters` ask for; see :func:`inet_d2.search.filters.make_where`."""
     return make_where(store, args.begin, args.end, args.source or ())
+
+
+def index_files(index: str) -> list[str]:
+    """What an output must not replace: the file of an index, and what SQLite keeps beside it while it is open."""
+    return [index, *(f"{index}-{kind}" for kind in ("wal", "shm", "journal"))]

@@ -15,7 +15,7 @@ from inet_d2.search.answer_files import answer_as_csv, answer_as_json, answer_as
 from inet_d2.search.answer_pictures import answer_as_html, draw_answer, draw_numbered
 from inet_d2.search.build_embedder import embedder_of
 from inet_d2.search.commands.exit_codes import DONE, NOT_ALL
-from inet_d2.search.commands.parsers import add_command, add_filters, where_of
+from inet_d2.search.commands.parsers import add_command, add_filters, index_files, where_of
 from inet_d2.search.query import Query, search
 from inet_d2.search.query_picture import QueryPicture, SeveralPeopleError, read_query
 from inet_d2.search.store import Store, open_store
@@ -97,7 +97,7 @@ def _check(args: argparse.Namespace) -> None:
 
 def _check_outputs(args: argparse.Namespace, store: Store) -> None:
     """Refuse to write over what is searched, and where nothing can be written."""
-    inputs = [*args.image, args.index, *(source.path for source in store.sources())]
+    inputs = [*args.image, *index_files(args.index), *(source.path for source in store.sources())]
     for name in ("json", "csv", "html"):
         path = getattr(args, name)
         if path is not None and str(path) != "-":

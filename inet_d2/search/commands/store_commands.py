@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from inet_d2.files import written_aside
+from inet_d2.files import check_output, written_aside
 from inet_d2.search.commands.exit_codes import DONE
-from inet_d2.search.commands.parsers import add_command, add_filters, where_of
+from inet_d2.search.commands.parsers import add_command, add_filters, index_files, where_of
 from inet_d2.search.commands.query_command import read_queries
 from inet_d2.search.filters import matching_sources
 from inet_d2.search.moments import format_time
@@ -158,9 +158,11 @@ def run_export(args: argparse.Namespace) -> int:
     suffix = args.output.suffix.lower()
     if suffix not in (".csv", ".parquet"):
         raise ValueError(f"export: expected a name that ends in .csv or .parquet, found {args.output}")
+    check_output(args.output, "export", index_files(args.index))
     with open_store(args.index, read_only=True) as store:
         rows = store.rows(where_of(args, store))
         table = list(_records(store, rows))
+    args.output.parent.mkdir(parents=True, exist_ok=True)
     with written_aside(args.output) as aside:
         if suffix == ".csv":
             with aside.open("w", newline="", encoding="utf-8") as file:

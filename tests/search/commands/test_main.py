@@ -173,6 +173,7 @@ def test_export(indexed, tmp_path):
     assert len(rows) == 5
     assert {os.path.basename(row["path"]) for row in rows} == {"red.png", "green.png", "both.png", "blue.png"}
     assert indexed("export an.index out.txt")[0] == 2
+    assert indexed("export an.index new/folder/out.csv")[0] == 0
     parquet = pytest.importorskip("pyarrow.parquet", reason="Parquet needs pyarrow")
     assert indexed("export an.index out.parquet --source red.png")[0] == 0
     table = parquet.read_table(tmp_path / "out.parquet").to_pylist()
@@ -269,6 +270,9 @@ def test_names_in_any_script(indexed, photos, make, tmp_path):
         ("query an.index --image photos/red.png --sheet photos/red.png", "--sheet: photos/red.png is read here"),
         ("query an.index --image photos/red.png --sheet photos/green.png", "photos/green.png is read here and"),
         ("query an.index --image photos/red.png --json an.index", "--json: an.index is read here"),
+        ("query an.csv --image photos/red.png --json an.csv-wal", "--json: an.csv-wal is read here"),
+        ("export an.csv an.csv", "export: an.csv is read here"),
+        ("export an.csv photos/red.png/a.csv", "export: expected a folder that can be written to"),
         ("query an.index --image photos/red.png --html photos", "--html: expected the name of a file to write"),
         ("query an.index --image a.png --image b.png --person 1", "a.png: no such file"),
         ("index none --to new.index", "source none does not exist"),
@@ -280,7 +284,9 @@ def test_names_in_any_script(indexed, photos, make, tmp_path):
         ("remove an.index --source nothing", "no file of the index has that"),
     ],
 )
-def test_bad_input_is_one_sentence_and_code_2(indexed, line, message):
+def test_bad_input_is_one_sentence_and_code_2(indexed, tmp_path, line, message):
+    shutil.copy(tmp_path / "an.index", tmp_path / "an.csv")
+    (tmp_path / "an.csv-wal").touch()  # as beside an index that another process has open
     code, _, stderr = indexed(line)
     assert code == 2
     assert message in stderr
