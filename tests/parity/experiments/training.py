@@ -19,6 +19,7 @@ from detectron2.utils import comm
 from experiments import experiment
 from experiments.filling import fill
 from inet_d2.engine import INetTrainer, load_config, setup
+from inet_d2.engine.run_stopped import RunStoppedError
 
 QUICK = "configs/quick_schedules"
 # Of the clock and of the memory.
@@ -125,8 +126,8 @@ def training_that_fails(folder):
     trainer.register_hooks([Listener()])
     try:
         trainer.train()
-    except FloatingPointError as error:
-        heard.append(type(error).__name__)  # each engine has words of its own
+    except RunStoppedError as error:
+        heard.append(type(error).__name__)
     return [heard, file_names(folder / "fails")]
 
 
