@@ -22,6 +22,7 @@ from inet_d2.command_line import exit_status, split_options
 # VALUE pairs sets the default of "opts".
 TASKS = {
     "score": "all queries against the full gallery",
+    "data": "the training loaders against decoding alone, and the share that waiting for crops has",
     "train": "training steps: I-Net against Faster R-CNN, HEP by the number of identities; then memory",
     "memory": "peak memory of these training steps",
     "descriptors": "two-step baselines: crops a second, beside resizing the crops",

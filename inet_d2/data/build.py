@@ -168,8 +168,14 @@ def build_crop_train_loader(cfg: CfgNode) -> Iterable[list[ModelInput]]:
         dataset.num_appearances,
         dataset.num_dropped_boxes,
     )
-    images_per_item = cfg.INPUT.PERSON_CROP.PER_IDENTITY
-    return _build_item_loader(cfg, dataset, PersonCropMapper(cfg, is_train=True), images_per_item=images_per_item)
+    given, mapper = cfg.INPUT.PERSON_CROP, PersonCropMapper(cfg, is_train=True)
+    if given.CACHE_MIB:
+        kept = mapper.keep_cutouts(dataset, given.CACHE_MIB << 20)
+        message = (
+            "INPUT.PERSON_CROP.CACHE_MIB: room for %d of %d boxes and their surroundings, %.0f MiB when all were seen"
+        )
+        _logger.info(message, kept.num_kept, dataset.num_appearances, kept.num_bytes / (1 << 20))
+    return _build_item_loader(cfg, dataset, mapper, images_per_item=given.PER_IDENTITY)
 
 
 def build_search_test_loader(cfg: CfgNode, dataset_name: str) -> Iterable[list[ModelInput]]:

@@ -14,6 +14,7 @@ import torch
 from detectron2.config import CfgNode, configurable
 from detectron2.data import DatasetFromList
 
+from inet_d2.data.cutouts import CutoutStore
 from inet_d2.data.person_mapper import are_nonempty, person_instances, read_frame, to_input_tensor
 from inet_d2.data.pids import is_labelled
 from inet_d2.data.records import annotation_boxes, people_of, person_id
@@ -25,12 +26,17 @@ Record = dict[str, Any]
 class CropDataset(torch.utils.data.Dataset):
     """One item per labelled identity: ``{"pid": int, "appearances": [appearance, ...]}``, sorted by pid.
 
-    An appearance is ``{"file_name", "image_id", "height", "width", "bbox"}``, ``bbox`` 4 floats XYXY in the
-    frame.
+    An appearance is ``{"file_name", "image_id", "height", "width", "bbox", "number"}``, ``bbox`` 4 floats XYXY in the
+    frame, ``number`` its place among all appearances in the order of the records.
 
     Args:
         records: dataset records with ``annotations``. Boxes without area are left out and counted in
             ``num_dropped_boxes``.
+
+    Attributes:
+        boxes: (n, 4) float64 XYXY of all appearances, by number.
+        frames: (n,) int64, their places in ``records``.
+        frame_sizes: (n, 2) int64, height and width; 0 where a record does not say them.
 
     Raises:
         ValueError: no labelled person has a box with an area.
@@ -39,26 +45,34 @@ class CropDataset(torch.utils.data.Dataset):
     def __init__(self, records: Sequence[Record]) -> None:
         self.num_dropped_boxes = 0
         appearances: dict[int, list[Record]] = {}
-        for record in records:
+        rows: list[tuple[list[float], int, tuple[int, int]]] = []
+        for place, record in enumerate(records):
             people = [person for person in people_of(record) if is_labelled(person_id(person))]
             boxes = annotation_boxes(people)
             keep = are_nonempty(boxes)
             self.num_dropped_boxes += int((~keep).sum())
             frame = {key: record[key] for key in ("file_name", "image_id", "height", "width") if key in record}
             for index in np.flatnonzero(keep):
-                appearance = {**frame, "bbox": boxes[index].tolist()}
+                appearance = {**frame, "bbox": boxes[index].tolist(), "number": len(rows)}
                 appearances.setdefault(int(person_id(people[index])), []).append(appearance)
+                rows.append((appearance["bbox"], place, (frame.get("height", 0), frame.get("width", 0))))
         if not appearances:
             raise ValueError(
                 f"CropDataset: expected labelled people with boxes, found none among {len(records)} images; "
                 "the first stage learns identities, so use a data set that has some"
             )
-        self.num_appearances = sum(len(sightings) for sightings in appearances.values())
+        boxes, places, sizes = zip(*rows, strict=True)
+        self.boxes, self.frames, self.frame_sizes = np.array(boxes), np.array(places), np.array(sizes)
         items = [{"pid": pid, "appearances": appearances[pid]} for pid in sorted(appearances)]
         self._items = DatasetFromList(items, copy=False)
 
     def __len__(self) -> int:
         return len(self._items)
+
+    @property
+    def num_appearances(self) -> int:
+        """Boxes with an area of labelled people."""
+        return len(self.boxes)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         return self._items[index]
@@ -153,6 +167,29 @@ class PersonCropMapper:
         self.flip_prob = flip_prob
         check_image_format(image_format)
         self.image_format = image_format
+        self.cutouts: CutoutStore | None = None
+
+    def keep_cutouts(self, dataset: CropDataset, limit: int) -> CutoutStore:
+        """Decode a frame once for all of its crops, as far as memory allows; the crops stay as they are, bit for bit.
+
+        Args:
+            dataset: whose items are mapped from now on.
+            limit: bytes for what crops can show of their frames.
+
+        Returns:
+            What is kept.
+        """
+        # The outermost pixels of the largest crop, and two more for the interpolation between them.
+        sides = dataset.boxes[:, 2:] - dataset.boxes[:, :2]
+        context = self.context / np.array(self.size[::-1])
+        reach = ((0.5 + context) * (1 + self.jitter) + self.jitter) * sides + 2
+        centres = (dataset.boxes[:, :2] + dataset.boxes[:, 2:]) / 2
+        limits = np.maximum(dataset.frame_sizes[:, ::-1], 1)
+        first = np.clip(np.floor(centres - reach), 0, limits - 1)
+        last = np.clip(np.ceil(centres + reach), first + 1, limits)
+        regions = np.concatenate([first, last], axis=1).astype(np.int64)
+        self.cutouts = CutoutStore(regions, dataset.frames, dataset.frame_sizes, limit=limit)
+        return self.cutouts
 
     @classmethod
     def from_config(cls, cfg: CfgNode, is_train: bool = True) -> dict[str, Any]:
@@ -193,12 +230,20 @@ class PersonCropMapper:
             ValueError: an image cannot be decoded or has another size than its record says.
         """
         appearances = [item["appearances"][i] for i in draw_appearances(len(item["appearances"]), self.num_crops)]
-        frames: dict[str, np.ndarray] = {}
-        for appearance in appearances:
-            path = appearance["file_name"]
-            if path not in frames:
-                frames[path] = np.ascontiguousarray(read_frame(dict(appearance), self.image_format))
-        return [self._crop(frames[appearance["file_name"]], appearance, item["pid"]) for appearance in appearances]
+        decoded: dict[str, np.ndarray] = {}
+        return [self._crop(self._frame(appearance, decoded), appearance, item["pid"]) for appearance in appearances]
+
+    def _frame(self, appearance: Record, decoded: dict[str, np.ndarray]) -> np.ndarray:
+        """The frame, or as much of it as crops of this appearance show; ``decoded`` are those of the item so far."""
+        path = appearance["file_name"]
+        if path not in decoded:
+            kept = self.cutouts.find(appearance["number"]) if self.cutouts else None
+            if kept is not None:
+                return kept
+            decoded[path] = np.ascontiguousarray(read_frame(dict(appearance), self.image_format))
+            if self.cutouts:
+                self.cutouts.keep(decoded[path], appearance["number"])
+        return decoded[path]
 
     def _crop(self, frame: np.ndarray, appearance: Record, pid: int) -> dict[str, Any]:
         height, width = self.size

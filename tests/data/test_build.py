@@ -77,6 +77,22 @@ def test_crop_batches_hold_whole_identities(training_set):
         assert len({output["image_id"] for output in batch[pids.index(0) :][:3]}) == 3
 
 
+@pytest.mark.parametrize("num_workers", [0, 2])
+def test_kept_cutouts_change_no_crop_for_any_worker_or_place_of_entry(training_set, num_workers):
+    training_set.DATALOADER.TRAIN_LOADER = "build_crop_train_loader"
+    training_set.SOLVER.IMS_PER_BATCH = 3
+    training_set.INPUT.PERSON_CROP.CACHE_MIB = 0
+    expected = take(build_train_loader(training_set), 12)
+    training_set.INPUT.PERSON_CROP.CACHE_MIB = 1
+    training_set.DATALOADER.NUM_WORKERS = num_workers
+    entered = build_train_loader(training_set)
+    entered.batch_sampler.num_taken = 5  # identities, one in each batch
+    for found, wanted in ((take(build_train_loader(training_set), 12), expected), (take(entered, 7), expected[5:])):
+        for batch, other in zip(found, wanted, strict=True):
+            assert [x["image_id"] for x in batch] == [x["image_id"] for x in other]
+            assert all(torch.equal(x["image"], y["image"]) for x, y in zip(batch, other, strict=True))
+
+
 @pytest.fixture
 def image_set(training_set, make_record, monkeypatch):
     """The four images of ``training_set``, one without people and one with a crowd only."""

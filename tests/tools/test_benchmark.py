@@ -21,7 +21,8 @@ def test_arguments_are_checked(tool, words, message, capsys):
 
 
 @pytest.mark.parametrize(
-    "words", [[], ["--task", "score"], ["--task", "train"], ["--task", "memory"], ["--task", "descriptors"]]
+    "words",
+    [[], ["--task", "score"], ["--task", "train"], ["--task", "memory"], ["--task", "descriptors"], ["--task", "data"]],
 )
 def test_help_of_the_tool_and_of_each_task_shows_examples(tool, words, capsys):
     with pytest.raises(SystemExit) as stop:
@@ -29,7 +30,7 @@ def test_help_of_the_tool_and_of_each_task_shows_examples(tool, words, capsys):
     assert stop.value.code == 0
     shown = capsys.readouterr().out
     assert " ".join(["python tools/benchmark.py", *words]) in shown
-    assert ("--people" in shown) == (words[-1:] in (["train"], ["memory"]))
+    assert ("--people" in shown) == (words[-1:] in (["train"], ["memory"], ["data"]))
 
 
 def test_every_task_is_listed(tool, capsys):
