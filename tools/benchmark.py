@@ -26,6 +26,7 @@ TASKS = {
     "train": "training steps: I-Net against Faster R-CNN, HEP by the number of identities; then memory",
     "memory": "peak memory of these training steps",
     "descriptors": "two-step baselines: crops a second, beside resizing the crops",
+    "reid": "ranking crops for re-identification, beside sorting",
     "search": "the index of inet-search against a matrix product, and indexing against the bare model",
 }
 
