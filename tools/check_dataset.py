@@ -3,6 +3,7 @@
 Examples:
     DETECTRON2_DATASETS=/data python tools/check_dataset.py --dataset cuhk_sysu
     python tools/check_dataset.py --dataset prw --json counts.json
+    python tools/check_dataset.py --dataset market1501    # or dukemtmc_reid, cuhk03_detected, cuhk03_labelled, msmt17
     python tools/check_dataset.py --dataset shop_train --config-file shop.yaml    # of your own, see docs/own_data.md
 
 The counts need the annotations only. Frames are looked for and their headers read; a copy of CUHK-SYSU or PRW without
@@ -22,7 +23,14 @@ from typing import Any
 import numpy as np
 
 from inet_d2.command_line import exit_status
-from inet_d2.data.datasets import dataset_root, gallery_sizes_of, load_annotations, load_protocol
+from inet_d2.data.datasets import (
+    dataset_root,
+    gallery_sizes_of,
+    load_annotations,
+    load_protocol,
+    load_records,
+    reid_split_names,
+)
 from inet_d2.data.datasets.cuhk_sysu import GALLERY_SIZES
 from inet_d2.data.datasets.frames import read_frame_sizes
 from inet_d2.data.pids import is_labelled
@@ -61,6 +69,34 @@ PUBLISHED = {
         },
     },
 }
+# Of the gallery, people of unknown identity are distractors. Market-1501's junk is left out.
+PUBLISHED_REID = {
+    "market1501": {
+        "train": {"images": 12936, "ids": 751, "cameras": 6, "distractors": 0},
+        "query": {"images": 3368, "ids": 750, "cameras": 6, "distractors": 0},
+        "gallery": {"images": 15913, "ids": 750, "cameras": 6, "distractors": 2798},
+    },
+    "dukemtmc_reid": {
+        "train": {"images": 16522, "ids": 702, "cameras": 8, "distractors": 0},
+        "query": {"images": 2228, "ids": 702, "cameras": 8, "distractors": 0},
+        "gallery": {"images": 17661, "ids": 1110, "cameras": 8, "distractors": 0},
+    },
+    "cuhk03_detected": {
+        "train": {"images": 7365, "ids": 767, "cameras": 2, "distractors": 0},
+        "query": {"images": 1400, "ids": 700, "cameras": 2, "distractors": 0},
+        "gallery": {"images": 5332, "ids": 700, "cameras": 2, "distractors": 0},
+    },
+    "cuhk03_labelled": {
+        "train": {"images": 7368, "ids": 767, "cameras": 2, "distractors": 0},
+        "query": {"images": 1400, "ids": 700, "cameras": 2, "distractors": 0},
+        "gallery": {"images": 5328, "ids": 700, "cameras": 2, "distractors": 0},
+    },
+    "msmt17": {
+        "train": {"images": 32621, "ids": 1041, "cameras": 15, "distractors": 0},
+        "query": {"images": 11659, "ids": 3060, "cameras": 15, "distractors": 0},
+        "gallery": {"images": 82161, "ids": 3060, "cameras": 15, "distractors": 0},
+    },
+}
 JSON_KEYS = {
     "train": ("images", "ids", "labelled_boxes", "pairs"),
     "test": ("images", "labelled_boxes"),
@@ -89,6 +125,8 @@ def count_split(records: Sequence[dict[str, Any]]) -> dict[str, int]:
 
 def published_counts(dataset: str, split: str) -> dict[str, Any]:
     """The published numbers of a split, with the difference that follows from them; nothing for other data sets."""
+    if dataset in PUBLISHED_REID:
+        return PUBLISHED_REID[dataset][split]
     if dataset not in PUBLISHED:
         return {}
     numbers: dict[str, Any] = dict(PUBLISHED[dataset][split])
@@ -155,6 +193,28 @@ def check(dataset: str, *, decode: bool) -> tuple[dict[str, int], list[str]]:
     return {**found, "queries": counts["test"]["queries"]}, problems
 
 
+def count_crops(records: Sequence[dict[str, Any]]) -> dict[str, int]:
+    """Count images, ids, cameras and distractors of one split of a re-identification data set."""
+    pids = np.array([record["annotations"][0]["person_id"] for record in records], dtype=np.int64)
+    known = is_labelled(pids)
+    return {
+        "images": len(records),
+        "ids": len(np.unique(pids[known])),
+        "cameras": len({record["camera_id"] for record in records}),
+        "distractors": int((~known).sum()),
+    }
+
+
+def check_reid(dataset: str, *, decode: bool) -> tuple[dict[str, int], list[str]]:
+    """The same for crops, whose headers are read as they are counted."""
+    records = {split: load_records(name) for split, name in reid_split_names(dataset).items()}
+    counts = {split: count_crops(found) for split, found in records.items()}
+    print(format_counts(dataset, counts))
+    paths = dict.fromkeys(Path(record["file_name"]) for split in records.values() for record in split)
+    problems = find_frame_problems(list(paths), decode=True) if decode else []
+    return {f"{split}_{name}": value for split, found in counts.items() for name, value in found.items()}, problems
+
+
 def check_own(name: str, *, decode: bool) -> tuple[dict[str, int], list[str]]:
     """The same for one split of the user's own, whose search protocol may be impossible."""
     records = load_annotations(name)
@@ -175,7 +235,7 @@ def run(options: argparse.Namespace) -> list[str]:
     """
     if options.config_file:
         load_config(options.config_file)
-    look = check if options.dataset in PUBLISHED else check_own
+    look = check if options.dataset in PUBLISHED else check_reid if reid_split_names(options.dataset) else check_own
     counts, problems = look(options.dataset, decode=options.decode)
     if options.json:
         write_json(options.json, counts)
@@ -185,7 +245,7 @@ def run(options: argparse.Namespace) -> list[str]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the tool."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--dataset", required=True, help="cuhk_sysu, prw, or a registered split of your own")
+    parser.add_argument("--dataset", required=True, help="one of the published ones, or a registered split of yours")
     parser.add_argument("--config-file", default="", help="its DATASETS.OWN or EXTENSIONS registers your own data set")
     parser.add_argument("--json", type=Path, help="write the counts here")
     parser.add_argument("--decode", action="store_true", help="decode every frame instead of reading headers only")

@@ -2,6 +2,7 @@ import json
 import shutil
 
 import pytest
+from PIL import Image
 
 KEYS = [
     "train_images",
@@ -94,3 +95,29 @@ def test_help_shows_examples(check, capsys):
         check("--help")
     assert stop.value.code == 0
     assert "Examples:" in capsys.readouterr().out
+
+
+def test_crops_beside_the_published_counts(tool, tmp_path, monkeypatch, capsys):
+    crops = ("bounding_box_train/0002_c1_1.jpg", "query/0003_c2_1.jpg", "bounding_box_test/0003_c1_1.jpg")
+    for name in (*crops, "bounding_box_test/0000_c3_1.jpg", "bounding_box_test/-1_c3_1.jpg"):
+        path = tmp_path / "Market-1501-v15.09.15" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (4, 8)).save(path)
+    monkeypatch.setenv("DETECTRON2_DATASETS", str(tmp_path))
+    arguments = ["--dataset", "market1501", "--json", str(tmp_path / "out.json"), "--decode"]
+    assert tool("check_dataset").main(arguments) == 0
+    shown = capsys.readouterr().out
+    assert "| train   | images               |         1 |       12936 |" in shown
+    assert "| gallery | images               |         2 |       15913 |" in shown
+    assert "| gallery | distractors          |         1 |        2798 |" in shown
+    assert "frames: 4 of 4 are readable" in shown
+    assert json.loads((tmp_path / "out.json").read_text())["gallery_cameras"] == 2
+
+
+def test_published_crops_add_up(tool):
+    published = tool("check_dataset").PUBLISHED_REID
+    # The folder of Market-1501 holds 19,732 files: 13,115 of people, 2,798 distractors and 3,819 of junk.
+    assert 13115 + published["market1501"]["gallery"]["distractors"] == published["market1501"]["gallery"]["images"]
+    assert sum(split["images"] for split in published["cuhk03_labelled"].values()) == 14096
+    assert sum(split["images"] for split in published["cuhk03_detected"].values()) == 14097
+    assert set(published) == set(filter(tool("check_dataset").reid_split_names, published))

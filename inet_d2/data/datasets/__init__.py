@@ -8,9 +8,14 @@ from inet_d2.data.datasets.builtin import (
     load_records,
     register_builtin_datasets,
 )
+from inet_d2.data.datasets.builtin_reid import register_reid_datasets, reid_split_names
+from inet_d2.data.datasets.cuhk03 import load_cuhk03
 from inet_d2.data.datasets.cuhk_sysu import load_cuhk_sysu, load_cuhk_sysu_protocol
+from inet_d2.data.datasets.duke_reid import load_duke_reid
 from inet_d2.data.datasets.made_protocol import ProtocolRule, make_protocol
+from inet_d2.data.datasets.market1501 import load_market1501
 from inet_d2.data.datasets.mot import MotRule, load_mot
+from inet_d2.data.datasets.msmt17 import load_msmt17
 from inet_d2.data.datasets.own import register_mot, register_own_datasets, register_person_json
 from inet_d2.data.datasets.person_json import load_person_json
 from inet_d2.data.datasets.protocol import SearchProtocol
@@ -23,9 +28,13 @@ __all__ = [
     "dataset_root",
     "gallery_sizes_of",
     "load_annotations",
+    "load_cuhk03",
     "load_cuhk_sysu",
     "load_cuhk_sysu_protocol",
+    "load_duke_reid",
+    "load_market1501",
     "load_mot",
+    "load_msmt17",
     "load_person_json",
     "load_protocol",
     "load_prw",
@@ -36,4 +45,6 @@ __all__ = [
     "register_mot",
     "register_own_datasets",
     "register_person_json",
+    "register_reid_datasets",
+    "reid_split_names",
 ]

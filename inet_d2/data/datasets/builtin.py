@@ -28,16 +28,21 @@ _BUILTIN: Final[dict[str, tuple[str, _Reader, _ProtocolReader]]] = {
 }
 
 
+def datasets_folder() -> Path:
+    """The folder that holds all built-in data sets; the only place that reads DETECTRON2_DATASETS, at every call."""
+    return Path(os.environ.get("DETECTRON2_DATASETS", "datasets"))
+
+
 def dataset_root(family: str) -> Path:
-    """Find the folder of a built-in data set; the only place that reads DETECTRON2_DATASETS.
+    """Find the folder of a built-in data set.
 
     Args:
         family: ``cuhk_sysu`` or ``prw``.
 
     Returns:
-        Its folder, which need not exist; the environment is read at every call.
+        Its folder, which need not exist.
     """
-    return Path(os.environ.get("DETECTRON2_DATASETS", "datasets")) / _BUILTIN[family][0]
+    return datasets_folder() / _BUILTIN[family][0]
 
 
 def load_protocol(dataset_name: str, gallery_size: int | str = 0) -> SearchProtocol:

@@ -1,0 +1,149 @@
+"""Crops of one person each, as re-identification data sets have them, and their records.
+
+A crop is an image whose one annotation covers it, so that all that takes people in frames takes crops too.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from detectron2.structures import BoxMode
+
+from inet_d2.data.datasets.frames import frame_sizes_or_error
+from inet_d2.data.pids import UNLABELLED
+
+SPLITS: Final = ("train", "query", "gallery")
+_SUFFIXES: Final = (".jpg", ".jpeg", ".png")
+
+
+@dataclass(frozen=True, eq=False)
+class CropTable:
+    """The crops of one split.
+
+    Attributes:
+        paths: N files.
+        ids: (N,) int64 or str, as the data set numbers people.
+        cameras: (N,) int64, as the data set numbers cameras.
+        distractor: the id of people whom nobody searches, ``UNLABELLED`` in records; None where there are none.
+    """
+
+    paths: Sequence[Path]
+    ids: np.ndarray
+    cameras: np.ndarray
+    distractor: int | None = None
+
+
+ReadSplit = Callable[[str], CropTable]
+"""From a split to its crops."""
+
+
+def crop_records(dataset: str, root: Path, read: ReadSplit, split: str) -> list[dict[str, Any]]:
+    """Make the records of a split.
+
+    Args:
+        dataset: its name, for errors.
+        root: its folder; ``image_id`` is the path from there.
+        read: reads the crops of any split.
+        split: one of ``SPLITS``.
+
+    Returns:
+        One record per crop with ``camera_id`` and one annotation, in the order of the table.
+
+    Raises:
+        FileNotFoundError: a file is missing.
+        ValueError: another split, or a file is no image.
+    """
+    if split not in SPLITS:
+        raise ValueError(f"{dataset}: split: expected one of {', '.join(SPLITS)}, found {split!r}")
+    table = read(split)
+    pids = np.full(len(table.ids), UNLABELLED, dtype=np.int64)
+    numbers = {own: pid for pid, own in enumerate(identities_of(read, split))}
+    for row, own in enumerate(table.ids.tolist()):
+        pids[row] = numbers.get(own, UNLABELLED)
+    sizes = frame_sizes_or_error(dataset, table.paths)
+    return [
+        {
+            "file_name": str(path),
+            "image_id": path.relative_to(root).as_posix(),
+            "width": width,
+            "height": height,
+            "camera_id": camera,
+            "annotations": [
+                {
+                    "bbox": [0.0, 0.0, float(width), float(height)],
+                    "bbox_mode": BoxMode.XYXY_ABS,
+                    "category_id": 0,
+                    "iscrowd": 0,
+                    "person_id": pid,
+                }
+            ],
+        }
+        for path, camera, pid, (width, height) in zip(
+            table.paths, table.cameras.tolist(), pids.tolist(), sizes, strict=True
+        )
+    ]
+
+
+def identities_of(read: ReadSplit, split: str) -> list[Any]:
+    """The data set's own ids by pid.
+
+    Training people are numbered by themselves. Query and gallery share one numbering: who is searched, then those
+    who are in the gallery alone.
+
+    Args:
+        read: as for :func:`crop_records`.
+        split: one of ``SPLITS``.
+
+    Returns:
+        Entry i is the id of pid i.
+    """
+    if split == "train":
+        return np.unique(read("train").ids).tolist()
+    queries, gallery = read("query"), read("gallery")
+    searched = np.unique(queries.ids).tolist()
+    return [*searched, *sorted(set(gallery.ids.tolist()) - set(searched) - {gallery.distractor})]
+
+
+def read_crop_folder(
+    dataset: str,
+    folder: Path,
+    pattern: str,
+    *,
+    remedy: str,
+    identity: Callable[[str], Any] = int,
+    junk: int | None = None,
+    distractor: int | None = None,
+) -> CropTable:
+    """Read the file names of a folder, sorted; other files than images are passed over.
+
+    Args:
+        dataset: its name, for errors.
+        folder: with images.
+        pattern: of their names, with the groups ``person`` and ``camera``.
+        remedy: what to do when the folder does not fit; ends the error.
+        identity: from the first group to the person's id.
+        junk: id of crops that show too little of a person to count; they are left out.
+        distractor: see :class:`CropTable`.
+
+    Returns:
+        The crops.
+
+    Raises:
+        FileNotFoundError: there is no such folder.
+        ValueError: it holds no image, or one with another name.
+    """
+    if not folder.is_dir():
+        raise FileNotFoundError(f"{dataset}: the folder {folder} does not exist; {remedy}")
+    paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES)
+    if not paths:
+        raise ValueError(f"{dataset}: {folder}: expected images, found none; {remedy}")
+    matches = [re.match(pattern, path.name) for path in paths]
+    if None in matches:
+        name = paths[matches.index(None)].name
+        raise ValueError(f"{dataset}: {folder}: expected names that match {pattern}, found {name}; {remedy}")
+    found = [(path, identity(m["person"]), int(m["camera"])) for path, m in zip(paths, matches, strict=True) if m]
+    kept = [row for row in found if row[1] != junk]
+    return CropTable([r[0] for r in kept], np.array([r[1] for r in kept]), np.array([r[2] for r in kept]), distractor)
