@@ -223,6 +223,10 @@ def _add_solver_config(cfg: CN) -> None:
     # Builder of the training loader, a name in TRAIN_LOADER_REGISTRY: "build_pair_train_loader",
     # "build_image_train_loader" or "build_crop_train_loader".
     cfg.DATALOADER.TRAIN_LOADER = "build_pair_train_loader"
+    # "fp16" (gradients are scaled) or "bf16", where SOLVER.AMP.ENABLED; Detectron2 has the first. Ours.
+    cfg.SOLVER.AMP.PRECISION = "fp16"
+    # Batches of SOLVER.IMS_PER_BATCH whose gradients make one iteration, as the mean over all; Caffe's iter_size. Ours.
+    cfg.SOLVER.ITER_SIZE = 1
     # "SGD" (paper) or "AdamW".
     cfg.SOLVER.OPTIMIZER = "SGD"
     # Checkpoints to keep besides model_final.pth, the newest ones; 0 keeps all, as Detectron2 does. Ours.

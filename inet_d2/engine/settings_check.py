@@ -7,17 +7,19 @@ from detectron2.data import DatasetCatalog
 from detectron2.modeling import META_ARCH_REGISTRY
 from detectron2.utils import comm
 
+from inet_d2.engine.precision import training_precision
+
 
 def check_settings(cfg: CfgNode) -> None:
     """Check what every run needs.
 
     Raises:
-        ValueError: SOLVER.BASE_LR, MAX_ITER, CHECKPOINT_PERIOD or CHECKPOINTS_KEPT is out of its range, a data set or
-            the meta-architecture is not registered (the message says what is), or a setting needs a single process
-            or is not supported.
+        ValueError: SOLVER.BASE_LR, MAX_ITER, ITER_SIZE, CHECKPOINT_PERIOD or CHECKPOINTS_KEPT is out of its range, a
+            data set or the meta-architecture is not registered (the message says what is), SOLVER.AMP.PRECISION is
+            unknown, or a setting needs a single process or is not supported.
     """
     solver = cfg.SOLVER
-    for name, least in (("MAX_ITER", 1), ("CHECKPOINT_PERIOD", 1), ("CHECKPOINTS_KEPT", 0)):
+    for name, least in (("MAX_ITER", 1), ("ITER_SIZE", 1), ("CHECKPOINT_PERIOD", 1), ("CHECKPOINTS_KEPT", 0)):
         if solver[name] < least:
             raise ValueError(f"SOLVER.{name}: expected at least {least}, found {solver[name]}.")
     if not 0 < solver.BASE_LR < math.inf:
@@ -27,8 +29,7 @@ def check_settings(cfg: CfgNode) -> None:
             "MODEL.ROI_REID_HEAD.CLASSIFIER.SPARSE_GRADIENT: row-sparse gradients are for one process, found "
             f"{comm.get_world_size()}; set it to False."
         )
-    if solver.AMP.ENABLED:
-        raise ValueError("SOLVER.AMP.ENABLED: mixed precision is not supported; set it to False.")
+    training_precision(cfg)
     if solver.REFERENCE_WORLD_SIZE not in (0, comm.get_world_size()):
         raise ValueError(
             f"SOLVER.REFERENCE_WORLD_SIZE: expected 0, found {solver.REFERENCE_WORLD_SIZE}; batch size and schedule "

@@ -21,6 +21,7 @@ from inet_d2.engine.checkpointer import FINAL, RunCheckpointer
 from inet_d2.engine.clipping import WHOLE_MODEL, clip_whole_model
 from inet_d2.engine.finished_only import FinishedOnly
 from inet_d2.engine.model_parts import explained_parts
+from inet_d2.engine.precision import training_precision
 from inet_d2.engine.resume import (
     RunPosition,
     check_checkpoint_fits,
@@ -56,7 +57,14 @@ class INetTrainer(DefaultTrainer):
         model = self.build_model(cfg)
         optimizer = self.build_optimizer(cfg, model)
         data_loader = self.build_train_loader(cfg)
-        self._trainer = TrainStep(_distributed(model), data_loader, optimizer, output_dir=cfg.OUTPUT_DIR)
+        self._trainer = TrainStep(
+            _distributed(model),
+            data_loader,
+            optimizer,
+            output_dir=cfg.OUTPUT_DIR,
+            precision=training_precision(cfg),
+            iter_size=cfg.SOLVER.ITER_SIZE,
+        )
         self.scheduler = self.build_lr_scheduler(cfg, optimizer)
         self.cfg, self.start_iter, self.max_iter = cfg, 0, cfg.SOLVER.MAX_ITER
         self._needs_final = False
@@ -69,7 +77,7 @@ class INetTrainer(DefaultTrainer):
         """Detectron2's hooks, and the place of the run in its stream."""
         seed = self.cfg.SEED if self.cfg.SEED >= 0 else comm.shared_random_seed()
         return [
-            RunPosition(self.data_loader, seed=seed),
+            RunPosition(self.data_loader, seed=seed, batches_per_iteration=self.cfg.SOLVER.ITER_SIZE),
             *(FinishedOnly(h) if isinstance(h, hooks.EvalHook) else h for h in super().build_hooks()),
         ]
 

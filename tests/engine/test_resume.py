@@ -54,9 +54,16 @@ def states(trainer):
     return {"model": trainer.model.state_dict(), "optimizer": trainer.optimizer.state_dict()}
 
 
-@pytest.mark.parametrize(("kind", "seed"), [("pairs", 1), ("pairs", -1), ("crops", 1), ("images", 1)])
-def test_a_stopped_run_ends_where_an_unstopped_one_does(run_cfg, tmp_path, kind, seed):
+FP16 = ("SOLVER.AMP.ENABLED", True, "SOLVER.AMP.PRECISION", "fp16", "SOLVER.ITER_SIZE", 2)
+
+
+@pytest.mark.parametrize(
+    ("kind", "seed", "own"),
+    [("pairs", 1, ()), ("pairs", -1, ()), ("pairs", 1, FP16), ("crops", 1, ()), ("images", 1, ())],
+)
+def test_a_stopped_run_ends_where_an_unstopped_one_does(run_cfg, tmp_path, kind, seed, own):
     options = ["SOLVER.MAX_ITER", 4, "SOLVER.CHECKPOINT_PERIOD", 2, "MODEL.ROI_BOX_HEAD.DROPOUT", 0.5, "SEED", seed]
+    options += own
     torch.manual_seed(0)
     random.seed(0)
     np.random.seed(0)  # noqa: NPY002

@@ -4,9 +4,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from detectron2.utils.events import EventStorage
+from torch import nn
 
 from inet_d2.engine import INetTrainer, RunStoppedError
 from inet_d2.engine.checkpoint_file import is_sound, read_checkpoint
+from inet_d2.engine.train_step import TrainStep, non_finite
 
 
 class Poison(torch.autograd.Function):
@@ -70,6 +73,44 @@ def test_the_run_stops_and_nothing_of_it_is_saved(run_cfg, load_script, capsys, 
     torch.save({"model": weights}, folder / "nan.pth")
     assert tool.main([*words, "MODEL.WEIGHTS", str(folder / "nan.pth")]) == 1
     assert "NaN" in capsys.readouterr().out
+
+
+class Line(nn.Module):
+    """y = w x; a batch is a list of inputs (x, y), its loss their mean squared error."""
+
+    def __init__(self):
+        super().__init__()
+        self.w = nn.Parameter(torch.tensor(2.0))
+
+    def forward(self, batch):
+        x, y = torch.tensor([[each["x"], each["y"]] for each in batch]).T
+        return {"loss": (self.w * x - y).square().mean()}
+
+
+def test_an_iteration_averages_its_batches(tmp_path):
+    """By hand: w = 2, batches (x, y) = (1, 1) and (3, 2), gradient of each 2 x (w x - y).
+
+    They are 2 * 1 * 1 = 2 and 2 * 3 * 4 = 24, their mean is 13, and the losses 1 and 16 have the mean 8.5.
+    """
+    model = Line()
+    batches = [[{"x": 1.0, "y": 1.0}], [{"x": 3.0, "y": 2.0}]]
+    step = TrainStep(model, batches, torch.optim.SGD(model.parameters(), lr=0.1), output_dir=str(tmp_path), iter_size=2)
+    with EventStorage() as storage:
+        step.run_step()
+    assert model.w.item() == pytest.approx(2 - 0.1 * 13)
+    assert storage.latest()["total_loss"][0] == pytest.approx(8.5)
+
+
+def test_what_is_not_finite_is_found():
+    assert non_finite({}) == []
+    # The sum of finite numbers may overflow; they are not blamed.
+    assert non_finite({"large": torch.tensor([3e38, 3e38]), "one": torch.tensor(1.0)}) == []
+    bad = {
+        "a": torch.tensor([1.0, float("inf"), -float("inf")]),
+        "b": torch.zeros(2, 2),
+        "c": torch.tensor(float("nan")),
+    }
+    assert non_finite(bad) == ["a", "c"]
 
 
 def test_proposals_that_are_not_finite_stop_the_run(run_cfg):

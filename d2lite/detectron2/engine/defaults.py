@@ -98,6 +98,8 @@ class DefaultTrainer(TrainerBase):
 
     def __init__(self, cfg) -> None:
         super().__init__()
+        if cfg.SOLVER.AMP.ENABLED:
+            unsupported("SOLVER.AMP.ENABLED: True, in DefaultTrainer itself,")
         self.cfg, self.max_iter = cfg, cfg.SOLVER.MAX_ITER
         self._trainer = self._build_step_runner(cfg)
         self.scheduler = self.build_lr_scheduler(cfg, self.optimizer)

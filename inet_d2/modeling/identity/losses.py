@@ -16,6 +16,7 @@ from inet_d2.modeling.identity.classifier import IdentityClassifier
 from inet_d2.modeling.identity.dictionary import FeatureDictionary
 from inet_d2.modeling.identity.subgroups import Subgroups
 from inet_d2.modeling.identity.term import IdentityTerm, build_identity_terms
+from inet_d2.modeling.precision import at_least_float32, full_precision
 
 
 class IdentityLosses(nn.Module):
@@ -78,7 +79,8 @@ class IdentityLosses(nn.Module):
     def forward(self, embeddings: Tensor, pids: Tensor, images: Tensor) -> tuple[dict[str, Tensor], dict[str, float]]:
         """Losses of one iteration; afterwards the state holds its regions.
 
-        In a job of several processes, they are the losses of the regions of all of them, the same in each.
+        In a job of several processes, they are the losses of the regions of all of them, the same in each. Under
+        mixed precision they are float32 all the same, as is what they keep.
 
         Args:
             embeddings: (R, D) float, unit length.
@@ -88,8 +90,8 @@ class IdentityLosses(nn.Module):
         Returns:
             Weighted losses ``loss_<name>`` (those that are on, always the same keys), and statistics for the log.
         """
-        embeddings, pids, images = gather_regions(embeddings, pids, images)
-        with same_random_numbers(embeddings.device):
+        embeddings, pids, images = gather_regions(at_least_float32(embeddings), pids, images)
+        with same_random_numbers(embeddings.device), full_precision(embeddings):
             return self._losses(embeddings, pids, images)
 
     def _losses(self, embeddings: Tensor, pids: Tensor, images: Tensor) -> tuple[dict[str, Tensor], dict[str, float]]:

@@ -17,6 +17,7 @@ from inet_d2.modeling.gathering import gather_regions
 from inet_d2.modeling.identity.olp import olp_loss
 from inet_d2.modeling.identity.subgroups import form_subgroups
 from inet_d2.modeling.meta_arch.inet import INet
+from inet_d2.modeling.precision import at_least_float32, full_precision
 
 
 @META_ARCH_REGISTRY.register()
@@ -88,8 +89,13 @@ class CropReID(INet):
         instances = [x["instances"].to(self.device) for x in batched_inputs]
         embeddings = self.roi_heads.embed_boxes(self.backbone(images.tensor), [x.gt_boxes for x in instances])
         pids = torch.cat([x.gt_pids for x in instances])
-        embeddings, pids, _ = gather_regions(embeddings, pids, torch.arange(len(pids), device=pids.device))
+        embeddings, pids, _ = gather_regions(
+            at_least_float32(embeddings), pids, torch.arange(len(pids), device=pids.device)
+        )
+        with full_precision(embeddings):
+            return self._losses(embeddings, pids)
 
+    def _losses(self, embeddings: Tensor, pids: Tensor) -> dict[str, Tensor]:
         same = pids[:, None] == pids
         subgroups = form_subgroups(
             embeddings, same.fill_diagonal_(False), embeddings, pids[:, None] != pids, gradient="full"

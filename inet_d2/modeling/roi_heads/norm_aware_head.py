@@ -6,6 +6,7 @@ from detectron2.layers import ShapeSpec
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from inet_d2.modeling.precision import at_least_float32
 from inet_d2.modeling.roi_heads.reid_head import ROI_REID_HEAD_REGISTRY
 
 _INITIAL_STD = 0.01
@@ -89,8 +90,7 @@ class NormAwareHead(nn.Module):
     def _project(self, pooled: Tensor, region_features: Tensor) -> Tensor:
         before, after = self.pooled_projector(pooled.amax(dim=(2, 3))), self.region_projector(region_features)
         vectors = torch.cat([before, after], dim=1)
-        # Under mixed precision lengths and directions are float32 all the same.
-        return vectors.to(torch.promote_types(vectors.dtype, torch.float32))
+        return at_least_float32(vectors)
 
 
 def _projector(input_dim: int, output_dim: int) -> nn.Sequential:

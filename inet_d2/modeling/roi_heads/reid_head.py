@@ -7,6 +7,8 @@ from detectron2.utils.registry import Registry
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from inet_d2.modeling.precision import at_least_float32
+
 ROI_REID_HEAD_REGISTRY = Registry("ROI_REID_HEAD")
 ROI_REID_HEAD_REGISTRY.__doc__ = """
 Embedding heads, chosen by ``MODEL.ROI_REID_HEAD.NAME``. The registered object is called with
@@ -102,7 +104,7 @@ class EmbeddingHead(nn.Module):
             (R, D) float, unit length.
         """
         x = region_features if self.fc is None else self.fc(pooled)
-        x = self.embedding(x)
+        x = at_least_float32(self.embedding(x))
         if self.norm is not None:
             # Detectron2's norms are for maps: (R, D) is refused by "BN" and silently misread by "FrozenBN" and "LN".
             # A map of one pixel gives the numbers that BatchNorm1d gives for (R, D), to the last bit on the CPU.

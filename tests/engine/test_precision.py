@@ -1,0 +1,85 @@
+"""Mixed precision: convolutions in half precision, identities in float32."""
+
+import pytest
+import torch
+from detectron2.utils.env import seed_all_rng
+
+from inet_d2.engine import INetTrainer, RunStoppedError
+
+AMP = ("SOLVER.AMP.ENABLED", True, "SOLVER.AMP.PRECISION")
+
+
+def first_losses(cfg, sampled):
+    """Losses of the first iteration, and the trainer after it.
+
+    Untrained proposals are so alike that rounding reorders them; the regions of the first call are those of the next.
+    """
+    seed_all_rng(1)
+    trainer = INetTrainer(cfg)
+    sample = trainer.model.roi_heads.sample_regions
+
+    def sample_once(*inputs):
+        if not sampled:
+            sampled.extend(sample(*inputs))
+        torch.manual_seed(0)  # the second call draws nothing
+        return sampled
+
+    trainer.model.roi_heads.sample_regions = sample_once
+    losses, forward = {}, trainer.model.forward
+
+    def record(batch):
+        found = forward(batch)
+        losses.update({name: (value.item(), value.dtype) for name, value in found.items()})
+        return found
+
+    trainer.model.forward = record
+    trainer.train()
+    return losses, trainer
+
+
+@pytest.mark.parametrize("kind", ["pairs", "crops", "images"])
+@pytest.mark.parametrize("precision", ["fp16", "bf16"])
+def test_losses_are_those_of_float32_but_for_rounding(run_cfg, kind, precision):
+    sampled, options = [], ["SOLVER.MAX_ITER", 1, "SEED", 1]
+    expected, _ = first_losses(run_cfg(kind, *options), sampled)
+    found, trainer = first_losses(run_cfg(kind, *options, *AMP, precision), sampled)
+    assert found.keys() == expected.keys()
+    for name, (value, dtype) in found.items():
+        # One rounding is a part in 512 (bfloat16) or 2,048.
+        assert value == pytest.approx(expected[name][0], rel=0.05), name
+        assert dtype == torch.float32, name
+    # Rounding there is: else nothing would have been in half precision.
+    assert {name: value for name, (value, _) in found.items()} != {name: value for name, (value, _) in expected.items()}
+    assert all(
+        value.dtype == torch.float32 for value in trainer.model.state_dict().values() if value.is_floating_point()
+    )
+
+
+def test_stored_embeddings_have_unit_length_in_float32(run_cfg):
+    trainer = INetTrainer(run_cfg("pairs", "SOLVER.MAX_ITER", 2, *AMP, "bf16"))
+    trainer.train()
+    stored, _ = trainer.model.roi_heads.identity_losses.dictionary.contents()
+    assert stored.dtype == torch.float32
+    # One rounding to bfloat16 alone would be off by up to 0.004.
+    assert (stored.norm(dim=1) - 1).abs().max() < 1e-6
+
+
+def test_a_scale_that_is_too_large_is_halved_and_nothing_else_changes(run_cfg):
+    trainer = INetTrainer(run_cfg("pairs", "SOLVER.MAX_ITER", 1, *AMP, "fp16"))
+    scaler = trainer._trainer._scaler
+    scaler.load_state_dict({**scaler.state_dict(), "scale": 2.0**100})
+    before = {name: value.clone() for name, value in trainer.model.named_parameters()}
+    trainer.train()
+    assert scaler.get_scale() == 2.0**99
+    assert all(torch.equal(value, before[name]) for name, value in trainer.model.named_parameters())
+
+
+@pytest.mark.parametrize(("scale", "factor"), [(2.0**16, float("inf")), (1.0, float("nan"))])
+def test_a_scale_excuses_no_loss_that_is_not_finite(run_cfg, scale, factor):
+    trainer = INetTrainer(run_cfg("pairs", "SOLVER.MAX_ITER", 1, *AMP, "fp16"))
+    scaler = trainer._trainer._scaler
+    scaler.load_state_dict({**scaler.state_dict(), "scale": scale})
+    forward = trainer.model.forward
+    trainer.model.forward = lambda batch: {name: value * factor for name, value in forward(batch).items()}
+    with pytest.raises(RunStoppedError, match=r"iteration 0: loss_.* not finite"):
+        trainer.train()
