@@ -11,7 +11,7 @@ from detectron2.structures import Boxes, Instances
 from detectron2.utils.events import EventStorage
 
 from inet_d2.command_line import exit_status, split_options
-from inet_d2.engine import check_weights, load_config
+from inet_d2.engine import check_weights, load_config, training_precision
 from inet_d2.engine.checkpoint_file import read_checkpoint
 from inet_d2.engine.train_step import non_finite_gradients
 
@@ -46,12 +46,14 @@ def replay(batch_file: str, config_file: str, opts: Sequence[str]) -> bool:
     check_weights(model, cfg.MODEL.WEIGHTS, complete=False)
     DetectionCheckpointer(model).load(cfg.MODEL.WEIGHTS)
     model.train()
+    precision = training_precision(cfg)
     print(f"iteration {content['iteration']}")
     for x in content["batch"]:
         print(f"  {x.get('file_name', '?')}: {len(x['boxes'])} boxes, image {tuple(x['image'].shape)}")
     with EventStorage():
         try:
-            losses = model([as_input(x) for x in content["batch"]])
+            with torch.autocast(model.device.type, precision, enabled=precision is not None):
+                losses = model([as_input(x) for x in content["batch"]])
         except FloatingPointError as error:  # the engine's own look at its proposals
             print(error)
             return True

@@ -2,6 +2,7 @@
 
 from inet_d2.engine.checkpointer import RunCheckpointer
 from inet_d2.engine.model_parts import explained_parts
+from inet_d2.engine.precision import training_precision
 from inet_d2.engine.processes import run_in_processes
 from inet_d2.engine.run_stopped import RunStoppedError
 from inet_d2.engine.settings_check import check_settings
@@ -21,4 +22,5 @@ __all__ = [
     "record_restored_on_error",
     "run_in_processes",
     "setup",
+    "training_precision",
 ]

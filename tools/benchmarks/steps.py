@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from benchmarks.measuring import clock
 from inet_d2.data.pids import BACKGROUND, UNLABELLED
-from inet_d2.engine import INetTrainer, load_config
+from inet_d2.engine import INetTrainer, load_config, training_precision
 from inet_d2.modeling.identity.dictionary import FeatureDictionary
 from inet_d2.modeling.identity.losses import IdentityLosses
 
@@ -55,7 +55,7 @@ class TrainingStep:
 
     def __init__(self, cfg: CfgNode, people: int, now: Callable[[], float]) -> None:
         cfg.SOLVER.BASE_LR = 0.0
-        self.now = now
+        self.now, self.precision = now, training_precision(cfg)
         torch.manual_seed(0)
         self.frames = make_pair(cfg, people)
         self.module = INetTrainer.build_model(cfg).train()
@@ -65,7 +65,11 @@ class TrainingStep:
 
     def __call__(self) -> list[float]:
         """Seconds of the parts of a step."""
-        return timed_parts(lambda: sum(self.module(self.frames).values()), self.optimizer, self.now)
+        return timed_parts(self._loss, self.optimizer, self.now)
+
+    def _loss(self) -> Tensor:
+        with torch.autocast(self.module.device.type, self.precision, enabled=self.precision is not None):
+            return sum(self.module(self.frames).values())
 
 
 class HEPStep:
@@ -131,7 +135,7 @@ def make_pair(cfg: CfgNode, people: int) -> list[dict]:
 
 
 def step_of(name: str, options: argparse.Namespace) -> TrainingStep | HEPStep:
-    """Build a step: ``I-Net``, ``Faster R-CNN``, ``HEP 5532`` or ``HEP 5532 dense``."""
+    """Build a step: ``I-Net``, ``I-Net bf16``, ``Faster R-CNN``, ``HEP 5532`` or ``HEP 5532 dense``."""
     kind, *rest = name.split()
     if kind == "HEP":
         cfg = configuration(options.config_file or HEP_CONFIG, options.opts, losses=["HEP"])
@@ -139,4 +143,6 @@ def step_of(name: str, options: argparse.Namespace) -> TrainingStep | HEPStep:
         cfg.MODEL.ROI_REID_HEAD.CLASSIFIER.SPARSE_GRADIENT = len(rest) == 1
         return HEPStep(cfg, clock(options.clock, cfg.MODEL.DEVICE))
     cfg = configuration(options.config_file or STEP_CONFIG, options.opts, losses=None if kind == "I-Net" else [])
+    if rest == ["bf16"]:
+        cfg.SOLVER.AMP.ENABLED, cfg.SOLVER.AMP.PRECISION = True, "bf16"
     return TrainingStep(cfg, options.people, clock(options.clock, cfg.MODEL.DEVICE))

@@ -1,6 +1,7 @@
 """Training steps (forward, backward, optimiser) on frames in memory, in turn and in the same run.
 
-I-Net and Faster R-CNN with the same backbone, resolution and number of RoIs; the identity losses with HEP alone, on
+I-Net and Faster R-CNN with the same backbone, resolution and number of RoIs, I-Net also in bfloat16 (SOLVER.AMP); the
+identity losses with HEP alone, on
 random regions, for several numbers of identities. The task "memory" follows.
 
 Without --config-file the steps are those of configs/demo/inet.yaml, and HEP has the paper's sizes
@@ -48,7 +49,7 @@ def measure_time(options: argparse.Namespace) -> None:
     height, width = steps.make_pair(cfg, 1)[0]["instances"].image_size
     print(f"{options.clock} time, median of {options.repetitions} steps in turn; two frames of {width} x {height},")
     print(f"{cfg.MODEL.ROI_HEADS.BATCH_SIZE_PER_IMAGE} RoIs each, {cfg.MODEL.BACKBONE.NAME}, {cfg.SOLVER.OPTIMIZER}\n")
-    time_in_turn(["Faster R-CNN", "I-Net"], options)
+    time_in_turn(["Faster R-CNN", "I-Net", "I-Net bf16"], options)
     cfg = steps.configuration(options.config_file or steps.HEP_CONFIG, options.opts)
     reid = cfg.MODEL.ROI_REID_HEAD
     print(f"\nIdentity losses with HEP alone, {2 * cfg.MODEL.ROI_HEADS.BATCH_SIZE_PER_IMAGE} RoIs, {reid.EMBED_DIM}-D,")
