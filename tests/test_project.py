@@ -28,6 +28,7 @@ LEVELS = {
     "inet_d2.data.datasets": 1,
     "inet_d2.data.records": 1,
     "inet_d2.modeling.gathering": 0,
+    "inet_d2.modeling.precision": 0,
     "inet_d2.modeling.identity": 1,
     "inet_d2.data": 2,
     "inet_d2.modeling": 2,
