@@ -18,9 +18,9 @@ from torch import nn
 
 from inet_d2.command_line import exit_status
 from inet_d2.engine import (
+    STOPS,
     INetTrainer,
     RunCheckpointer,
-    RunStoppedError,
     check_settings,
     find_weights,
     load_config,
@@ -89,7 +89,7 @@ def main(args: argparse.Namespace) -> None:
         sys.exit(status)
     try:
         ready[0]()
-    except RunStoppedError as error:
+    except STOPS as error:
         sys.stderr.write(f"error: {error}\n")
         sys.exit(3)
 

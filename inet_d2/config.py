@@ -223,6 +223,13 @@ def _add_solver_config(cfg: CN) -> None:
     # Builder of the training loader, a name in TRAIN_LOADER_REGISTRY: "build_pair_train_loader",
     # "build_image_train_loader" or "build_crop_train_loader".
     cfg.DATALOADER.TRAIN_LOADER = "build_pair_train_loader"
+    # What a training does about a sample that cannot be loaded: "raise" ends the run, "skip" takes another sample in
+    # its place and says so. An evaluation always ends. Ours.
+    cfg.DATALOADER.ON_BAD_SAMPLE = "raise"
+    # The share of samples, in [0, 1), that may be replaced under "skip"; more of them end the run. Ours.
+    cfg.DATALOADER.MAX_BAD_SHARE = 0.02
+    # Seconds without a batch after which a warning says which files are waited for; 0 = never. Ours.
+    cfg.DATALOADER.PATIENCE = 60.0
     # "fp16" (gradients are scaled) or "bf16", where SOLVER.AMP.ENABLED; Detectron2 has the first. Ours.
     cfg.SOLVER.AMP.PRECISION = "fp16"
     # Batches of SOLVER.IMS_PER_BATCH whose gradients make one iteration, as the mean over all; Caffe's iter_size. Ours.

@@ -10,9 +10,11 @@ from detectron2.data import DatasetFromList, build_detection_test_loader
 from detectron2.utils import comm
 from detectron2.utils.registry import Registry
 
+from inet_d2.data.bad_samples import STRICT, BadSamplePolicy, BadSamples, GuardedMapper
 from inet_d2.data.crops import CropDataset, PersonCropMapper
 from inet_d2.data.datasets.builtin import load_protocol, load_records
 from inet_d2.data.datasets.protocol import SearchProtocol
+from inet_d2.data.guarded_loader import GuardedLoader
 from inet_d2.data.paired_mapper import PairedDatasetMapper
 from inet_d2.data.pairs import PairDataset
 from inet_d2.data.person_mapper import PersonImageMapper
@@ -139,7 +141,7 @@ def build_image_train_loader(cfg: CfgNode) -> Iterable[list[ModelInput]]:
     groups = _aspect_groups(images) if cfg.DATALOADER.ASPECT_RATIO_GROUPING else None
     batches = _batches(cfg, len(images), images_per_item=1, groups=groups)
     dataset, mapper = DatasetFromList(images, copy=False), PersonImageMapper(cfg, is_train=True)
-    return build_stream_loader(dataset, mapper, batches, num_workers=cfg.DATALOADER.NUM_WORKERS)
+    return build_stream_loader(dataset, mapper, batches, **_loading(cfg))
 
 
 @register_train_loader(gives="crops")
@@ -189,7 +191,7 @@ def build_search_test_loader(cfg: CfgNode, dataset_name: str) -> Iterable[list[M
         dataset_name: registered name of a test set.
 
     Returns:
-        Iterable of batches, every image once; see :class:`SearchDatasetMapper`.
+        Iterable of batches, every image once; see :class:`SearchDatasetMapper`. An image that cannot be read ends it.
 
     Raises:
         ValueError: ``GALLERY_SIZES`` is empty, or a query lies outside its image or in an image that the test
@@ -200,11 +202,14 @@ def build_search_test_loader(cfg: CfgNode, dataset_name: str) -> Iterable[list[M
         raise ValueError("TEST.SEARCH.GALLERY_SIZES is empty; name at least one size (0 is the full gallery)")
     records = load_records(dataset_name, with_sizes=True)
     protocol = load_protocol(dataset_name, sizes[0])
-    return build_detection_test_loader(
-        attach_query_boxes(records, protocol),
-        mapper=SearchDatasetMapper(cfg),
-        num_workers=cfg.DATALOADER.NUM_WORKERS,
+    records = attach_query_boxes(records, protocol)
+    loader = build_detection_test_loader(
+        records, mapper=GuardedMapper(SearchDatasetMapper(cfg)), num_workers=cfg.DATALOADER.NUM_WORKERS
     )
+    # Never skipped: without one of its images, a gallery gives other figures.
+    advice = "an evaluation leaves no image out, so repair the data set"
+    account = BadSamples(STRICT, epoch=len(records), advice=advice)
+    return GuardedLoader(loader, records, list, bad_samples=account, patience=_patience(cfg))
 
 
 def attach_query_boxes(records: Sequence[Record], protocol: SearchProtocol) -> list[Record]:
@@ -248,9 +253,24 @@ def _build_item_loader(
         dataset,
         mapper,
         _batches(cfg, len(dataset), images_per_item=images_per_item),
-        num_workers=cfg.DATALOADER.NUM_WORKERS,
         collate_fn=flatten_items,
+        **_loading(cfg),
     )
+
+
+def _loading(cfg: CfgNode) -> dict[str, Any]:
+    """Arguments of ``build_stream_loader`` from ``DATALOADER``."""
+    return {
+        "num_workers": cfg.DATALOADER.NUM_WORKERS,
+        "policy": BadSamplePolicy.from_config(cfg),
+        "patience": _patience(cfg),
+    }
+
+
+def _patience(cfg: CfgNode) -> float:
+    if cfg.DATALOADER.PATIENCE < 0:
+        raise ValueError(f"DATALOADER.PATIENCE: expected seconds, 0 for never, found {cfg.DATALOADER.PATIENCE}.")
+    return cfg.DATALOADER.PATIENCE
 
 
 def _batches(cfg: CfgNode, size: int, *, images_per_item: int, groups: Sequence[int] | None = None) -> TrainingBatches:

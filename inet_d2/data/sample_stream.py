@@ -8,14 +8,20 @@ import itertools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from detectron2.utils import comm
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from inet_d2.data.bad_samples import STRICT, BadSamplePolicy, BadSamples, GuardedMapper, LoadedSample
+from inet_d2.data.guarded_loader import GuardedLoader
 from inet_d2.randomness import SAMPLE, generators_seeded
 
 # Key of the random numbers of a sample, and its index in the data set.
 SampleKey = tuple[tuple[int, ...], int]
+
+ATTEMPTS = 20
+"""Samples tried for one place before loading gives up."""
 
 
 class TrainingBatches(Sampler[list[SampleKey]]):
@@ -71,19 +77,45 @@ class SampleDataset(Dataset):
     Args:
         dataset: anything with a length and items.
         mapper: turns an item into one or more model inputs; draws from the global generators.
+        skips: take another item in the place of one that cannot be loaded. Which one, and its random numbers, follow
+            from the sample's key and the number of the attempt.
+        groups: as for :class:`TrainingBatches`; the other item is one of the same group.
     """
 
-    def __init__(self, dataset: Sequence[Any] | Dataset, mapper: Callable[[Any], Any]) -> None:
+    def __init__(
+        self,
+        dataset: Sequence[Any] | Dataset,
+        mapper: Callable[[Any], Any],
+        *,
+        skips: bool = False,
+        groups: Sequence[int] | None = None,
+    ) -> None:
         self.dataset = dataset
-        self.mapper = mapper
+        self.mapper = GuardedMapper(mapper)
+        self.attempts = ATTEMPTS if skips else 1
+        self.groups = None if groups is None else np.asarray(groups)
 
     def __len__(self) -> int:
         return len(self.dataset)
 
-    def __getitem__(self, sample: SampleKey) -> Any:
+    def __getitem__(self, sample: SampleKey) -> LoadedSample:
         key, index = sample
         with generators_seeded(*key):
-            return self.mapper(self.dataset[index])
+            found = self.mapper(self.dataset[index])
+        faults = found.faults
+        for attempt in range(1, self.attempts):
+            if found.value is not None:
+                break
+            with generators_seeded(*key, attempt):
+                found = self.mapper(self.dataset[self._other(index)])
+            faults += found.faults
+        return LoadedSample(found.value, faults)
+
+    def _other(self, index: int) -> int:
+        """A random item of the same group; it may be the same one."""
+        if self.groups is None:
+            return np.random.randint(len(self.dataset))  # noqa: NPY002
+        return np.random.choice(np.flatnonzero(self.groups == self.groups[index]))  # noqa: NPY002
 
 
 def build_stream_loader(
@@ -93,7 +125,9 @@ def build_stream_loader(
     *,
     num_workers: int,
     collate_fn: Callable[[list[Any]], Any] = list,
-) -> DataLoader:
+    policy: BadSamplePolicy = STRICT,
+    patience: float = 0.0,
+) -> GuardedLoader:
     """Build the loader of a stream.
 
     Args:
@@ -102,15 +136,22 @@ def build_stream_loader(
         batches: the stream over its indices.
         num_workers: loader processes; 0 loads in the training process.
         collate_fn: joins the mapped items of a batch.
+        policy: what becomes of samples that cannot be loaded.
+        patience: see :class:`GuardedLoader`.
 
     Returns:
         Endless loader; ``batch_sampler`` is ``batches``.
     """
-    return DataLoader(
-        SampleDataset(dataset, mapper),
+    loader = DataLoader(
+        SampleDataset(dataset, mapper, skips=policy.skips, groups=batches.groups),
         batch_sampler=batches,
         num_workers=num_workers,
-        collate_fn=collate_fn,
+        collate_fn=list,
         # Its own, because drawing the seed of the workers must not move the training's generators.
         generator=torch.Generator(),
     )
+    advice = "then go on with --resume"
+    if not policy.skips:
+        advice += ", or set DATALOADER.ON_BAD_SAMPLE to skip"
+    account = BadSamples(policy, epoch=len(dataset) // comm.get_world_size(), advice=advice)
+    return GuardedLoader(loader, dataset, collate_fn, bad_samples=account, patience=patience)

@@ -22,6 +22,7 @@ from inet_d2.engine.clipping import WHOLE_MODEL, clip_whole_model
 from inet_d2.engine.finished_only import FinishedOnly
 from inet_d2.engine.model_parts import explained_parts
 from inet_d2.engine.precision import training_precision
+from inet_d2.engine.replaced_samples import ReplacedSamples
 from inet_d2.engine.resume import (
     RunPosition,
     check_checkpoint_fits,
@@ -74,10 +75,11 @@ class INetTrainer(DefaultTrainer):
         self.register_hooks(self.build_hooks())
 
     def build_hooks(self) -> list[HookBase]:
-        """Detectron2's hooks, and the place of the run in its stream."""
+        """Detectron2's hooks, the place of the run in its stream, and what was left out of it."""
         seed = self.cfg.SEED if self.cfg.SEED >= 0 else comm.shared_random_seed()
         return [
             RunPosition(self.data_loader, seed=seed, batches_per_iteration=self.cfg.SOLVER.ITER_SIZE),
+            FinishedOnly(ReplacedSamples(self.data_loader)),
             *(FinishedOnly(h) if isinstance(h, hooks.EvalHook) else h for h in super().build_hooks()),
         ]
 

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 import torch
 from detectron2.data import DatasetCatalog, MetadataCatalog
+from detectron2.utils import comm
 
 from inet_d2.data import build, training_records
+from inet_d2.data.bad_samples import LoadingError
 from inet_d2.data.build import TRAIN_LOADER_REGISTRY, build_train_loader
 from inet_d2.data.datasets.protocol import SearchProtocol
 from inet_d2.data.pids import is_labelled
@@ -91,6 +93,86 @@ def test_kept_cutouts_change_no_crop_for_any_worker_or_place_of_entry(training_s
         for batch, other in zip(found, wanted, strict=True):
             assert [x["image_id"] for x in batch] == [x["image_id"] for x in other]
             assert all(torch.equal(x["image"], y["image"]) for x, y in zip(batch, other, strict=True))
+
+
+LOADERS = ["build_pair_train_loader", "build_image_train_loader", "build_crop_train_loader"]
+
+
+def plain(batch):
+    return [(x["image_id"], x["instances"].gt_pids.tolist(), x["image"].sum().item()) for x in batch]
+
+
+@pytest.fixture
+def broken_set(training_set, tmp_path):
+    """The training set with d.png cut off."""
+    path = tmp_path / "d.png"
+    path.write_bytes(path.read_bytes()[:2000])
+    training_set.SOLVER.IMS_PER_BATCH = 6  # whole pairs, and whole identities
+    training_set.DATALOADER.MAX_BAD_SHARE = 0.9
+    return training_set
+
+
+@pytest.mark.parametrize("loader", LOADERS)
+@pytest.mark.parametrize("num_workers", [0, 2])
+def test_a_bad_image_ends_the_run_with_its_name(broken_set, loader, num_workers):
+    broken_set.DATALOADER.TRAIN_LOADER, broken_set.DATALOADER.NUM_WORKERS = loader, num_workers
+    with pytest.raises(
+        LoadingError, match=r"image \S*d\.png cannot be decoded .*or set DATALOADER.ON_BAD_SAMPLE to skip"
+    ):
+        take(build_train_loader(broken_set), 6)
+
+
+@pytest.mark.parametrize("loader", LOADERS)
+def test_a_skipped_sample_is_replaced_by_the_same_one_everywhere(broken_set, loader, monkeypatch):
+    """For any number of workers and processes, and wherever the stream is entered."""
+    broken_set.DATALOADER.TRAIN_LOADER, broken_set.DATALOADER.ON_BAD_SAMPLE = loader, "skip"
+    built = build_train_loader(broken_set)
+    whole = [plain(batch) for batch in take(built, 6)]
+    assert built.bad_samples.num_replaced > 0
+    assert [len(batch) for batch in whole] == [6] * 6
+    assert {name for batch in whole for name, _, _ in batch} == {"a.png", "b.png", "c.png"}
+
+    broken_set.DATALOADER.NUM_WORKERS = 2
+    later = build_train_loader(broken_set)
+    later.batch_sampler.num_taken = 2 * later.batch_sampler.items_per_batch
+    assert [plain(batch) for batch in take(later, 4)] == whole[2:]
+
+    broken_set.DATALOADER.NUM_WORKERS, broken_set.SOLVER.IMS_PER_BATCH = 0, 12
+    alone = [plain(batch) for batch in take(build_train_loader(broken_set), 3)]
+    parts = []
+    for rank in range(2):
+        monkeypatch.setattr(comm, "get_world_size", lambda: 2)
+        monkeypatch.setattr(comm, "get_rank", lambda rank=rank: rank)
+        parts.append([plain(batch) for batch in take(build_train_loader(broken_set), 3)])
+    assert [first + second for first, second in zip(*parts, strict=True)] == alone
+
+
+def test_the_replacement_has_the_same_shape(broken_set, make_record, monkeypatch, tmp_path):
+    """Batches of images that are all wide or all tall stay so."""
+    tall = [make_record(f"tall{number}.png", [(BOX, 0)], size=(64, 48)) for number in range(3)]
+    (tmp_path / "tall1.png").unlink()
+    records = [*DatasetCatalog.get(broken_set.DATASETS.TRAIN[0]), *tall]
+    monkeypatch.setattr(DatasetCatalog, "get", lambda name: records)
+    broken_set.DATALOADER.TRAIN_LOADER, broken_set.DATALOADER.ON_BAD_SAMPLE = "build_image_train_loader", "skip"
+    broken_set.DATALOADER.ASPECT_RATIO_GROUPING = True
+    loader = build_train_loader(broken_set)
+    for batch in take(loader, 8):
+        assert len({x["width"] > x["height"] for x in batch}) == 1
+    assert len(loader.bad_samples.reasons) == 2
+
+
+def test_a_set_without_any_sound_image_is_given_up(broken_set, tmp_path):
+    broken_set.DATALOADER.ON_BAD_SAMPLE = "skip"
+    for path in tmp_path.glob("*.png"):
+        path.unlink()
+    with pytest.raises(LoadingError, match=r"is missing.* \(20 samples in a row\); then go on"):
+        take(build_train_loader(broken_set), 1)
+
+
+def test_a_negative_patience_is_refused(training_set):
+    training_set.DATALOADER.PATIENCE = -1.0
+    with pytest.raises(ValueError, match="PATIENCE: expected seconds, 0 for never, found -1"):
+        build_train_loader(training_set)
 
 
 @pytest.fixture
@@ -308,6 +390,18 @@ def test_no_gallery_size_is_an_error(cfg):
     cfg.TEST.SEARCH.GALLERY_SIZES = ()
     with pytest.raises(ValueError, match="GALLERY_SIZES is empty"):
         build.build_search_test_loader(cfg, "x_test")
+
+
+@pytest.mark.parametrize("num_workers", [0, 1])
+def test_a_bad_test_image_always_ends_the_evaluation(cfg, test_records, monkeypatch, tmp_path, num_workers):
+    monkeypatch.setattr(build, "load_protocol", lambda *args: make_protocol(["a.png"], [BOX]))
+    monkeypatch.setattr(build, "load_records", lambda name, with_sizes: test_records)
+    cfg.DATALOADER.ON_BAD_SAMPLE, cfg.DATALOADER.NUM_WORKERS = "skip", num_workers
+    (tmp_path / "b.png").write_bytes(b"")
+    loader = build.build_search_test_loader(cfg, "x_test")
+    assert len(loader) == 3
+    with pytest.raises(LoadingError, match=r"b\.png cannot be decoded .*; an evaluation leaves no image out"):
+        list(loader)
 
 
 def test_registered_scenes_bring_all_their_queries(cfg, tiny_datasets):
