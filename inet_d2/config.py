@@ -265,3 +265,16 @@ def _add_test_config(cfg: CN) -> None:
     search.CROSS_CAMERA = False
     # Multiply similarities by the score of the detection, as NAE and SeqNet do ("confidence weighted similarity").
     search.CONFIDENCE_WEIGHT = False
+
+    reid = cfg.TEST.REID = CN()
+    # Average precision of re-identification: "step" (most code) or "trapezoid" (the authors' own of Market-1501, MARS).
+    reid.AP = "step"
+    # Also rank galleries of one image for each person, ten times, as the classic evaluation of CUHK03 does.
+    reid.SINGLE_SHOT = False
+    # Also give figures after k-reciprocal re-ranking (Zhong et al. 2017); the numbers are the published ones.
+    reid.RERANK = CN({"ENABLED": False})
+    # Neighbours that a row is described by, neighbours whose descriptions are averaged, and the share of the distance
+    # itself, in [0, 1].
+    reid.RERANK.K1 = 20
+    reid.RERANK.K2 = 6
+    reid.RERANK.WEIGHT = 0.3

@@ -145,7 +145,7 @@ class Term:
 def test_every_configuration_loads(path):
     cfg = load_config(str(path))
     # Two-step baselines have no network.
-    assert path.parent.name == "baselines" or cfg.MODEL.META_ARCHITECTURE in ("INet", "CropReID")
+    assert path.parent.name == "baselines" or cfg.MODEL.META_ARCHITECTURE in ("INet", "CropReID", "VideoReID")
 
 
 def test_the_tests_find_configurations_from_any_folder():

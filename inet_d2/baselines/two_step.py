@@ -125,6 +125,19 @@ class TwoStepSearch:
         gallery /= max(float(np.abs(gallery).max(initial=0)), 1e-30)
         return replace(predictions, gallery_embeddings=gallery, query_embeddings=queries)
 
+    def embed(self, records: Sequence[Record], *, is_query: bool) -> np.ndarray:
+        """Describe the people of records.
+
+        Args:
+            records: with ``annotations``.
+            is_query: for the query side of the inner product, or for the gallery.
+
+        Returns:
+            (n, E) float32, record after record.
+        """
+        boxes = [annotation_boxes(people_of(record)) for record in records]
+        return self._embed(records, boxes, "describe queries" if is_query else "describe gallery", is_query=is_query)
+
     def _embed(
         self, records: Sequence[Record], boxes: Sequence[np.ndarray], title: str, *, is_query: bool
     ) -> np.ndarray:

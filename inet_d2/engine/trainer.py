@@ -16,6 +16,8 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from inet_d2.data.build import build_search_test_loader, build_train_loader, find_train_loader
+from inet_d2.data.datasets.reid_split import is_reid
+from inet_d2.data.reid_loader import build_reid_test_loader
 from inet_d2.engine.checkpoint_file import read_checkpoint
 from inet_d2.engine.checkpointer import FINAL, RunCheckpointer
 from inet_d2.engine.clipping import WHOLE_MODEL, clip_whole_model
@@ -36,7 +38,7 @@ from inet_d2.engine.run_stopped import SentenceFilter
 from inet_d2.engine.settings_check import check_settings
 from inet_d2.engine.train_step import TrainStep
 from inet_d2.engine.weights import find_weights
-from inet_d2.evaluation import PersonSearchEvaluator, format_results
+from inet_d2.evaluation import PersonReIDEvaluator, PersonSearchEvaluator, format_results
 from inet_d2.files import write_json
 from inet_d2.modeling.synchronised_norm import synchronise_batch_norms
 
@@ -44,7 +46,7 @@ _logger = logging.getLogger(__name__)
 
 
 class INetTrainer(DefaultTrainer):
-    """Trains what MODEL.META_ARCHITECTURE names and evaluates person search on DATASETS.TEST.
+    """Trains what MODEL.META_ARCHITECTURE names and evaluates person search, or re-identification, on DATASETS.TEST.
 
     Args:
         cfg: a configuration; data sets, protocols and weights that it names are checked before training starts.
@@ -92,7 +94,7 @@ class INetTrainer(DefaultTrainer):
         """
         for name in cfg.DATASETS.TEST:
             cls.build_test_loader(cfg, name)
-            PersonSearchEvaluator(cfg, name)
+            (PersonReIDEvaluator if is_reid(name) else PersonSearchEvaluator)(cfg, name)
 
     @classmethod
     def build_model(cls, cfg: CfgNode) -> nn.Module:
@@ -116,13 +118,15 @@ class INetTrainer(DefaultTrainer):
 
     @classmethod
     def build_test_loader(cls, cfg: CfgNode, dataset_name: str) -> Iterable[list[dict[str, Any]]]:
-        """Images of a test set with the query boxes of its protocol."""
-        return build_search_test_loader(cfg, dataset_name)
+        """Images of a test set with the query boxes of its protocol, or crops of queries and gallery."""
+        return (build_reid_test_loader if is_reid(dataset_name) else build_search_test_loader)(cfg, dataset_name)
 
     @classmethod
     def build_evaluator(cls, cfg: CfgNode, dataset_name: str) -> DatasetEvaluators:
-        """Search and detection by the protocol, and Detectron2's box AP."""
+        """Search and detection by the protocol, and Detectron2's box AP; or re-identification."""
         output_dir = os.path.join(cfg.OUTPUT_DIR, "inference", dataset_name)
+        if is_reid(dataset_name):
+            return DatasetEvaluators([PersonReIDEvaluator(cfg, dataset_name, output_dir=output_dir)])
         return DatasetEvaluators(
             [
                 PersonSearchEvaluator(cfg, dataset_name, output_dir=output_dir),

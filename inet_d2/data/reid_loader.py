@@ -1,0 +1,29 @@
+"""The test loader of re-identification: all queries, then their gallery."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from detectron2.config import CfgNode
+from detectron2.data import build_detection_test_loader
+
+from inet_d2.data.crop_test_mapper import CropTestMapper
+from inet_d2.data.datasets.reid_split import load_reid_split
+
+
+def build_reid_test_loader(cfg: CfgNode, dataset_name: str) -> Iterable[list[dict[str, Any]]]:
+    """Build the loader of queries and gallery.
+
+    Args:
+        cfg: configuration.
+        dataset_name: registered name of the queries.
+
+    Returns:
+        Iterable of batches; each input has ``reid_row``, its number among queries and gallery together, besides what
+        :class:`CropTestMapper` gives.
+
+    Raises:
+        ValueError: see :func:`load_reid_split`.
+    """
+    split = load_reid_split(dataset_name)
+    records = [{**record, "reid_row": row} for row, record in enumerate([*split.queries, *split.gallery])]
+    return build_detection_test_loader(records, mapper=CropTestMapper(cfg), num_workers=cfg.DATALOADER.NUM_WORKERS)
