@@ -33,7 +33,7 @@ LEVELS = {
     "inet_d2.data": 2,
     "inet_d2.modeling": 2,
     "inet_d2.evaluation": 3,
-    "inet_d2.visualization": 3,
+    "inet_d2.visualization": 1,
     "inet_d2.baselines.config": 0,
     "inet_d2.baselines": 4,
     "inet_d2.engine": 4,

@@ -1,6 +1,9 @@
+import detectron2
+import numpy as np
 import pytest
 import torch
-from detectron2.modeling import ROIHeads
+from detectron2.data.detection_utils import convert_image_to_rgb
+from detectron2.modeling import GeneralizedRCNN, ROIHeads
 from detectron2.modeling.anchor_generator import DefaultAnchorGenerator
 from detectron2.modeling.box_regression import Box2BoxTransform
 from detectron2.modeling.matcher import Matcher
@@ -122,3 +125,28 @@ def test_proposal_selection_golden():  # G13
     assert select([float("nan"), 3, 2, 9, 0.5], 5, 3).objectness_logits.tolist() == [3, 2, 0.5]
     with pytest.raises(FloatingPointError):
         select([float("nan"), 3, 2, 9, 0.5], 5, 3, training=True)
+
+
+@pytest.mark.skipif(not hasattr(detectron2, "__d2lite__"), reason="another engine draws in another way")
+def test_pictures_of_training():
+    image = torch.zeros(3, 40, 60, dtype=torch.uint8)
+    image[0] = 200  # blue, of BGR
+    truth = Instances((40, 60), gt_boxes=Boxes([[10.0, 10, 20, 30]]))
+    found = Instances((40, 60), proposal_boxes=Boxes(torch.tensor([[30.0, 10, 50, 30]] * 20 + [[2, 2, 8, 38]])))
+    given = dict.fromkeys(("backbone", "proposal_generator", "roi_heads"), torch.nn.Identity())
+    model = GeneralizedRCNN(**given, pixel_mean=[0], pixel_std=[1], input_format="BGR", vis_period=2)
+    shown = []
+    with EventStorage() as storage:
+        storage.put_image = lambda name, picture: shown.append(picture)
+        model.visualize_training([{"image": image, "instances": truth}] * 2, [found] * 2)
+    (picture,) = shown  # of the first image alone
+    assert (picture.shape, picture.dtype) == ((3, 40, 120), np.uint8)
+    colours = [tuple(picture[:, 20, x]) for x in (0, 10, 60 + 10, 60 + 30, 60 + 2)]  # the 21st proposal is not drawn
+    assert colours[0] == colours[2] == colours[4] == (0, 0, 200) != colours[1] == colours[3]
+
+
+def test_channels_to_rgb():
+    image = np.arange(6, dtype=np.uint8).reshape(1, 2, 3)
+    assert convert_image_to_rgb(torch.from_numpy(image), "RGB").tolist() == image.tolist()
+    assert convert_image_to_rgb(image, "BGR").tolist() == [[[2, 1, 0], [5, 4, 3]]]
+    assert convert_image_to_rgb(image[..., :1], "L").tolist() == [[[0, 0, 0], [3, 3, 3]]]

@@ -7,7 +7,13 @@ import pytest
 import torch
 from detectron2.engine import launch
 from detectron2.utils import comm
-from detectron2.utils.events import CommonMetricPrinter, EventStorage, JSONWriter, get_event_storage
+from detectron2.utils.events import (
+    CommonMetricPrinter,
+    EventStorage,
+    JSONWriter,
+    TensorboardXWriter,
+    get_event_storage,
+)
 
 
 def test_smoothing_counts_iterations():  # G15
@@ -46,6 +52,23 @@ def test_json_lines_and_the_log_line(tmp_path, monkeypatch):
     assert first.startswith('{"data_time": 0.25, "eta_seconds": 1.0, "iteration": 1, "lr": 1e-05, "other": 2.0, "time"')
     assert first.endswith('"x [metric]": NaN}')
     assert json.loads(second) == {"iteration": 0, "old": 3.0}
+
+
+def test_pictures_are_written_once(tmp_path):
+    accumulators = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    writer = TensorboardXWriter(str(tmp_path))
+    with EventStorage(3) as storage:
+        storage.put_image("a", torch.zeros(3, 4, 6, dtype=torch.uint8))
+        storage.step()
+        storage.put_image("a", torch.ones(3, 4, 6))
+        writer.write()
+        storage.put_image("forgotten", torch.zeros(3, 1, 1))
+        storage.clear_images()
+        writer.write()
+    writer.close()
+    found = accumulators.EventAccumulator(str(tmp_path)).Reload()
+    assert found.Tags()["images"] == ["a"]
+    assert [(x.step, x.width, x.height) for x in found.Images("a")] == [(3, 6, 4), (4, 6, 4)]
 
 
 def two_process_job(path):

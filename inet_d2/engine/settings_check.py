@@ -1,5 +1,6 @@
 """Settings of a run that would fail deep inside of the engine, asked before anything is built."""
 
+import importlib.util
 import math
 
 from detectron2.config import CfgNode
@@ -16,7 +17,8 @@ def check_settings(cfg: CfgNode) -> None:
     Raises:
         ValueError: SOLVER.BASE_LR, MAX_ITER, ITER_SIZE, CHECKPOINT_PERIOD or CHECKPOINTS_KEPT is out of its range, a
             data set or the meta-architecture is not registered (the message says what is), SOLVER.AMP.PRECISION is
-            unknown, or a setting needs a single process or is not supported.
+            unknown, or a setting needs a single process or tensorboard,
+            or is not supported.
     """
     solver = cfg.SOLVER
     for name, least in (("MAX_ITER", 1), ("ITER_SIZE", 1), ("CHECKPOINT_PERIOD", 1), ("CHECKPOINTS_KEPT", 0)):
@@ -30,6 +32,11 @@ def check_settings(cfg: CfgNode) -> None:
             f"{comm.get_world_size()}; set it to False."
         )
     training_precision(cfg)
+    if cfg.VIS_PERIOD > 0 and importlib.util.find_spec("tensorboard") is None:
+        raise ValueError(
+            f"VIS_PERIOD: expected 0 where tensorboard is not installed, found {cfg.VIS_PERIOD}; install it "
+            "(pip install tensorboard): nothing else keeps the pictures."
+        )
     if solver.REFERENCE_WORLD_SIZE not in (0, comm.get_world_size()):
         raise ValueError(
             f"SOLVER.REFERENCE_WORLD_SIZE: expected 0, found {solver.REFERENCE_WORLD_SIZE}; batch size and schedule "

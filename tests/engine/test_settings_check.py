@@ -25,6 +25,16 @@ def test_settings_out_of_their_range_are_refused(options, message):
         check_settings(load_config(config_path("quick_schedules/inet_instant_test.yaml"), options))
 
 
+def test_pictures_need_tensorboard(monkeypatch):
+    cfg = load_config(config_path("quick_schedules/inet_instant_test.yaml"), ["VIS_PERIOD", "5"])
+    check_settings(cfg)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ValueError, match="VIS_PERIOD: expected 0 where tensorboard is not installed, found 5"):
+        check_settings(cfg)
+    cfg.VIS_PERIOD = 0
+    check_settings(cfg)
+
+
 def test_sound_settings_pass():
     check_settings(load_config(config_path("CUHK-SYSU/inet_vgg16.yaml")))
 

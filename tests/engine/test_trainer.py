@@ -80,6 +80,25 @@ def test_resuming_restores_dictionary_and_schedule(cfg):
     assert second.iter == 6
 
 
+def test_pictures_in_tensorboard_leave_the_run_as_it_is(run_cfg, tmp_path):
+    accumulators = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    ends, logged = [], []
+    for period in (0, 2):
+        run = tmp_path / str(period)
+        torch.manual_seed(0)
+        trainer = INetTrainer(run_cfg("pairs", "VIS_PERIOD", period, "OUTPUT_DIR", run, "SOLVER.MAX_ITER", 3))
+        trainer.train()
+        ends.append(trainer.model.state_dict())
+        lines = [json.loads(line) for line in (run / "metrics.json").read_text().splitlines()]
+        logged.append([[x for x in line.items() if "time" not in x[0] and "eta" not in x[0]] for line in lines])
+    assert logged[0] == logged[1]
+    assert all(torch.equal(value, ends[1][name]) for name, value in ends[0].items())
+    found = [accumulators.EventAccumulator(str(tmp_path / period)).Reload() for period in "02"]
+    assert found[0].Tags()["images"] == []
+    for name in ("training/proposals", "training/regions"):
+        assert [x.step for x in found[1].Images(name)] == [0, 2]
+
+
 def test_an_interrupted_run_leaves_its_last_checkpoint(cfg, tmp_path):
     cfg.SOLVER.CHECKPOINT_PERIOD = 2
     trainer = INetTrainer(cfg)

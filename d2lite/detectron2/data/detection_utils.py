@@ -1,6 +1,7 @@
 """Functions that data set mappers are made of."""
 
 import numpy as np
+import torch
 from PIL import Image, ImageOps
 
 from .._lite import unsupported
@@ -19,6 +20,14 @@ def read_image(file_name: str, format: str | None = None) -> np.ndarray:
     with PathManager.open(file_name, "rb") as f:
         image = np.asarray(ImageOps.exif_transpose(Image.open(f)).convert("L" if format == "L" else "RGB"))
     return {"BGR": image[..., ::-1], "RGB": image, "L": image[..., None]}[format]
+
+
+def convert_image_to_rgb(image, format: str) -> np.ndarray:
+    """(H, W, 3) RGB of an array or tensor (H, W, 3) in the order "BGR" or "RGB", or (H, W, 1) of "L"."""
+    if format not in ("BGR", "RGB", "L"):
+        unsupported(f"convert_image_to_rgb with the format {format}")
+    image = np.asarray(image.cpu() if isinstance(image, torch.Tensor) else image)
+    return np.ascontiguousarray({"BGR": image[..., ::-1], "RGB": image, "L": image.repeat(3, axis=2)}[format])
 
 
 def check_image_size(dataset_dict: dict, image: np.ndarray) -> None:

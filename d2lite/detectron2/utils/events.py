@@ -27,6 +27,7 @@ class EventStorage:
         self._prefix, self._history = "", defaultdict(HistoryBuffer)
         self._hints: dict[str, bool] = {}
         self._latest: dict[str, tuple[float, int]] = {}
+        self._images: list[tuple[str, object, int]] = []
 
     def put_scalar(self, name: str, value, smoothing_hint: bool = True, cur_iter: int | None = None) -> None:
         """Record `value` for iteration `cur_iter` (now); hint False asks writers not to smooth it."""
@@ -39,6 +40,13 @@ class EventStorage:
     def put_scalars(self, *, smoothing_hint: bool = True, **kwargs) -> None:
         for name, value in kwargs.items():
             self.put_scalar(name, value, smoothing_hint)
+
+    def put_image(self, img_name: str, img_tensor) -> None:
+        """Keep an RGB picture (3, H, W), uint8 or float in [0, 1], until the TensorBoard writer takes it."""
+        self._images.append((img_name, img_tensor, self.iter))
+
+    def clear_images(self) -> None:
+        self._images = []
 
     @contextmanager
     def name_scope(self, name: str):
@@ -128,6 +136,10 @@ class TensorboardXWriter(EventWriter):
             self.close = self._writer.close
         for scalar in self._news():
             self._writer.add_scalar(*scalar)
+        storage = get_event_storage()
+        for picture in storage._images:
+            self._writer.add_image(*picture)
+        storage.clear_images()
 
 
 class CommonMetricPrinter(EventWriter):

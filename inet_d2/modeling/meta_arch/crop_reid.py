@@ -17,7 +17,11 @@ from inet_d2.modeling.gathering import gather_regions
 from inet_d2.modeling.identity.olp import olp_loss
 from inet_d2.modeling.identity.subgroups import form_subgroups
 from inet_d2.modeling.meta_arch.inet import INet
+from inet_d2.modeling.meta_arch.training_pictures import rgb_image
 from inet_d2.modeling.precision import at_least_float32, full_precision
+from inet_d2.visualization.region_picture import draw_crops
+
+SHOWN_CROPS = 64  # of a batch, in a picture
 
 
 @META_ARCH_REGISTRY.register()
@@ -85,6 +89,8 @@ class CropReID(INet):
                     "CropReID does not detect; evaluate it with TEST.SEARCH.USE_GT_BOXES True or BOXES_FROM."
                 )
             return self.inference(batched_inputs)
+        if self.draws_now():
+            self.visualize_training(batched_inputs, [])
         images = self.preprocess_image(batched_inputs)
         instances = [x["instances"].to(self.device) for x in batched_inputs]
         embeddings = self.roi_heads.embed_boxes(self.backbone(images.tensor), [x.gt_boxes for x in instances])
@@ -107,3 +113,15 @@ class CropReID(INet):
             "loss_crop_softmax": self.softmax_weight * F.cross_entropy(logits, pids),
             "loss_crop_pair": self.pair_weight * olp_loss(subgroups, scale=self.scale),
         }
+
+    def visualize_training(self, batched_inputs: list[dict], proposals: list) -> None:
+        """Show the first crops of the batch, each below its pid.
+
+        Args:
+            batched_inputs: see :meth:`forward`.
+            proposals: there are none.
+        """
+        shown = batched_inputs[:SHOWN_CROPS]
+        crops = [rgb_image(x["image"], self.input_format) for x in shown]
+        picture = draw_crops(crops, [int(x["instances"].gt_pids[0]) for x in shown])
+        get_event_storage().put_image("training/crops", picture.transpose(2, 0, 1))

@@ -1,11 +1,23 @@
 """I-Net: Siamese detection and re-identification of image pairs (He, Zhang, Jia, arXiv 1804.00376)."""
 
+import numpy as np
 import torch
 from detectron2.config import CfgNode, configurable
 from detectron2.modeling import META_ARCH_REGISTRY, GeneralizedRCNN, detector_postprocess
 from detectron2.structures import Boxes, ImageList, Instances
+from detectron2.utils import comm
+from detectron2.utils.events import get_event_storage
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from inet_d2.modeling.meta_arch.training_pictures import (
+    SeenRegions,
+    picture_proposals,
+    picture_regions,
+    rgb_image,
+    seen_regions,
+)
+from inet_d2.visualization.region_picture import above
 
 
 @META_ARCH_REGISTRY.register()
@@ -70,7 +82,45 @@ class INet(GeneralizedRCNN):
                 f"INet trains on pairs of images, but the batch has {len(batched_inputs)}; use an even "
                 "SOLVER.IMS_PER_BATCH and DATALOADER.TRAIN_LOADER build_pair_train_loader."
             )
-        return super().forward(batched_inputs)
+        if not (self.training and self.draws_now()):
+            return super().forward(batched_inputs)
+        with seen_regions(self.roi_heads) as seen:
+            losses = super().forward(batched_inputs)
+        self.visualize_regions(batched_inputs, seen)
+        return losses
+
+    def draws_now(self) -> bool:
+        """Whether this process puts pictures of this training step into the event storage (VIS_PERIOD)."""
+        period = self.vis_period
+        return period > 0 and comm.is_main_process() and get_event_storage().iter % period == 0
+
+    def visualize_training(self, batched_inputs: list[dict], proposals: list[Instances]) -> None:
+        """Show the first image, of pairs both, with its people beside the best proposals.
+
+        Args:
+            batched_inputs: see :meth:`forward`.
+            proposals: per image, of the RPN.
+        """
+        if comm.is_main_process():  # no other process has a writer that would take the pictures
+            shown = zip(self._shown_images(batched_inputs), batched_inputs, proposals, strict=False)
+            rows = [picture_proposals(image, x["instances"], found) for image, x, found in shown]
+            get_event_storage().put_image("training/proposals", above(rows).transpose(2, 0, 1))
+
+    def visualize_regions(self, batched_inputs: list[dict], seen: SeenRegions) -> None:
+        """Show the same images with the regions of the losses: people, background, ignored.
+
+        Args:
+            batched_inputs: see :meth:`forward`.
+            seen: regions of this step.
+        """
+        shown = zip(self._shown_images(batched_inputs), seen.targets, seen.sampled, strict=False)
+        ious = {"person_iou": self.roi_heads.person_iou, "background_iou": self.roi_heads.background_iou}
+        rows = [picture_regions(*each, **ious) for each in shown]
+        get_event_storage().put_image("training/regions", above(rows).transpose(2, 0, 1))
+
+    def _shown_images(self, batched_inputs: list[dict]) -> list[np.ndarray]:
+        count = 2 if self.trains_on == "pairs" else 1
+        return [rgb_image(x["image"], self.input_format) for x in batched_inputs[:count]]
 
     def preprocess_image(self, batched_inputs: list[dict]) -> ImageList:
         """Normalise, pad with zeros at the right and at the bottom, and batch.

@@ -1,11 +1,15 @@
 from operator import attrgetter
 
+import numpy as np
 import torch
+from PIL import Image, ImageDraw
 from torch import nn
 
 from ..._lite import unsupported
 from ...config import configurable, get_cfg
-from ...structures import ImageList
+from ...data.detection_utils import convert_image_to_rgb
+from ...structures import Boxes, ImageList
+from ...utils.events import get_event_storage
 from ...utils.registry import Registry
 from ..backbone import build_backbone
 from ..postprocessing import detector_postprocess
@@ -20,7 +24,7 @@ _DEFAULT_ONLY = (  # keys of which this engine knows only one value
     "MODEL.ROI_BOX_HEAD.NUM_CONV", "MODEL.ROI_BOX_HEAD.TRAIN_ON_PRED_BOXES", "MODEL.ROI_BOX_HEAD.USE_FED_LOSS",
     "MODEL.ROI_BOX_HEAD.USE_SIGMOID_CE", "MODEL.RPN.BBOX_REG_LOSS_TYPE", "MODEL.RPN.BOUNDARY_THRESH",
     "MODEL.RPN.CONV_DIMS", "SOLVER.REFERENCE_WORLD_SIZE", "TEST.AUG.ENABLED",
-    "TEST.PRECISE_BN.ENABLED", "VIS_PERIOD",
+    "TEST.PRECISE_BN.ENABLED",
 )  # fmt: skip
 
 
@@ -42,12 +46,15 @@ class GeneralizedRCNN(nn.Module):
     """
 
     @configurable
-    def __init__(self, *, backbone, proposal_generator, roi_heads, pixel_mean, pixel_std, input_format=None) -> None:
+    def __init__(self, *, backbone, proposal_generator, roi_heads, pixel_mean, pixel_std, input_format=None,
+                 vis_period=0) -> None:  # fmt: skip
         super().__init__()
         if len(pixel_mean) != len(pixel_std):
             counts = f"{len(pixel_mean)} and {len(pixel_std)}"
             raise ValueError(f"MODEL.PIXEL_MEAN, PIXEL_STD: expected a number each per channel, found {counts}")
-        self.input_format = input_format
+        if vis_period > 0 and input_format is None:
+            raise ValueError("VIS_PERIOD: pictures need the order of the channels (INPUT.FORMAT), found None")
+        self.input_format, self.vis_period = input_format, vis_period
         parts = {"backbone": backbone, "proposal_generator": proposal_generator, "roi_heads": roi_heads}
         for name, part in parts.items():  # in this order: the optimiser's state in checkpoints follows it
             self.add_module(name, part)
@@ -61,7 +68,7 @@ class GeneralizedRCNN(nn.Module):
         shapes = parts["backbone"].output_shape()
         parts["proposal_generator"] = build_proposal_generator(cfg, shapes)
         parts["roi_heads"] = build_roi_heads(cfg, shapes)
-        return {**parts, **pixels, "input_format": cfg.INPUT.FORMAT}
+        return {**parts, **pixels, "input_format": cfg.INPUT.FORMAT, "vis_period": cfg.VIS_PERIOD}
 
     device = property(attrgetter("pixel_mean.device"))
 
@@ -73,7 +80,16 @@ class GeneralizedRCNN(nn.Module):
         targets = [x["instances"].to(self.device) for x in batched_inputs]
         proposals, rpn_losses = self.proposal_generator(images, features, targets)
         head_losses = self.roi_heads(images, features, proposals, targets)[1]
+        if self.vis_period > 0 and get_event_storage().iter % self.vis_period == 0:
+            self.visualize_training(batched_inputs, proposals)
         return head_losses | rpn_losses
+
+    def visualize_training(self, batched_inputs, proposals) -> None:
+        """Show the first image twice: with its ground truth, and with the 20 proposals that score best."""
+        shown, image = (batched_inputs[0]["instances"].gt_boxes, proposals[0].proposal_boxes[:20]), batched_inputs[0]
+        picture = convert_image_to_rgb(image["image"].permute(1, 2, 0), self.input_format)
+        halves = [_draw_boxes(picture, boxes) for boxes in shown]
+        get_event_storage().put_image("ground truth | proposals", np.concatenate(halves, axis=1).transpose(2, 0, 1))
 
     def inference(self, batched_inputs: list[dict], detected_instances=None, do_postprocess: bool = True):
         """[{"instances": Instances in the output's frame}], or, not postprocessed, Instances in the network's.
@@ -108,3 +124,10 @@ class GeneralizedRCNN(nn.Module):
         pictures = (x["image"].to(self.device) for x in batched_inputs)
         normalised = [(picture - self.pixel_mean) / self.pixel_std for picture in pictures]
         return ImageList.from_tensors(normalised, divisor, padding_constraints=constraints)
+
+
+def _draw_boxes(picture: np.ndarray, boxes: Boxes) -> np.ndarray:
+    drawn = Image.fromarray(picture.astype(np.uint8))
+    for box in boxes.tensor.tolist():
+        ImageDraw.Draw(drawn).rectangle(box, outline=(0, 255, 0), width=2)
+    return np.asarray(drawn)
