@@ -1,1 +1,1 @@
-"""MATLAB v5 files: read with scipy, streamed and decoded where they are too large for it, written as MATLAB does."""
+"""MATLAB v5 files: checked and read with scipy, streamed where they are too large for it, written as MATLAB does."""

@@ -28,6 +28,7 @@ _TEXT_TYPES: Final = {
     DataType.UTF16: 2,
 }
 """Types that strings come in, and their bytes per character."""
+_LONGEST_TEXT: Final = 4096
 _HEADER_WORDS: Final = 12
 """32-bit words of a matrix before its data: tag, flags, dimensions (two) and an empty name."""
 
@@ -75,14 +76,23 @@ def matrix_sizes(words: np.ndarray, starts: np.ndarray) -> np.ndarray:
         (M,) int64; 0 for matrices that are a bare tag.
 
     Raises:
-        UnusualLayoutError: a matrix is named or not two-dimensional.
+        UnusualLayoutError: a matrix is named, not two-dimensional, or claims more elements than it has bytes.
     """
     filled = np.flatnonzero(words[starts + 1])
     heads = words[starts[filled, None] + np.arange(_HEADER_WORDS)]
     if np.any(heads[:, [6, 7, 10, 11]] != (DataType.INT32, 8, DataType.INT8, 0)):
         raise UnusualLayoutError("a matrix with a name or other than two dimensions")
+    shapes = heads[:, 8:10].astype(np.int64)
+    # Believed, a damaged size would be reserved in memory; no element takes less than a byte.
+    if np.any(shapes > heads[:, 1:2]) or np.any(shapes.prod(axis=1) > heads[:, 1]):
+        raise UnusualLayoutError("a matrix of more elements than bytes")
+    if np.any(heads[:, 1] < 4 * _HEADER_WORDS):
+        raise UnusualLayoutError("a matrix without data")
     sizes = np.zeros(len(starts), dtype=np.int64)
-    sizes[filled] = heads[:, 8].astype(np.int64) * heads[:, 9]
+    sizes[filled] = shapes.prod(axis=1)
+    _, _, size = _data_places(words, starts[filled])
+    if np.any((size == 0) != (sizes[filled] == 0)):
+        raise UnusualLayoutError("an empty matrix with data, or one with elements and without")
     return sizes
 
 
@@ -100,7 +110,7 @@ def read_numbers(words: np.ndarray, starts: np.ndarray, count: int) -> np.ndarra
     Raises:
         UnusualLayoutError: the data is not numeric.
     """
-    kinds, places = _data_places(words, starts)
+    kinds, places, size = _data_places(words, starts)
     octets = words.view(np.uint8)
     numbers = np.empty((len(starts), count))
     for kind in np.unique(kinds):
@@ -108,6 +118,8 @@ def read_numbers(words: np.ndarray, starts: np.ndarray, count: int) -> np.ndarra
             raise UnusualLayoutError(f"numbers of type {kind}")
         dtype = np.dtype(_NUMBER_TYPES[kind])
         chosen = kinds == kind
+        if np.any(size[chosen] != count * dtype.itemsize):
+            raise UnusualLayoutError(f"matrices of {count} numbers with another number of bytes")
         raw = octets[places[chosen, None] + np.arange(count * dtype.itemsize)]
         numbers[chosen] = np.ascontiguousarray(raw).view(dtype)
     return numbers
@@ -129,9 +141,11 @@ def read_texts(words: np.ndarray, starts: np.ndarray, lengths: np.ndarray) -> tu
     """
     if np.any(lengths < 1) or np.any(words[starts + 4] & 0xFF != ArrayClass.CHAR):
         raise UnusualLayoutError("an empty string or none at all")
-    kinds, places = _data_places(words, starts)
+    kinds, places, size = _data_places(words, starts)
     octets = words.view(np.uint8)
     width = int(lengths.max(initial=1) + 7) // 8 * 8
+    if width > _LONGEST_TEXT:
+        raise UnusualLayoutError(f"a text of {lengths.max()} characters")
     texts = np.zeros((len(starts), width), dtype=np.uint8)
     shapes = kinds * (width + 1) + lengths
     for shape in np.flatnonzero(np.bincount(shapes)).tolist():
@@ -140,6 +154,8 @@ def read_texts(words: np.ndarray, starts: np.ndarray, lengths: np.ndarray) -> tu
             raise UnusualLayoutError(f"text of type {kind}")
         step = _TEXT_TYPES[kind]
         chosen = np.flatnonzero(shapes == shape)
+        if np.any(size[chosen] != length * step):
+            raise UnusualLayoutError(f"texts of {length} characters with another number of bytes")
         raw = octets[places[chosen, None] + np.arange(length * step)]
         if np.any(raw[:, ::step] >= 128) or (step == 2 and np.any(raw[:, 1::2])):
             raise UnusualLayoutError("text that is not ASCII")
@@ -160,8 +176,10 @@ def _distinct_rows(texts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return texts[firsts].view(f"S{texts.shape[1]}").reshape(-1), members
 
 
-def _data_places(words: np.ndarray, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Type of each matrix's data and where its bytes begin."""
+def _data_places(words: np.ndarray, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Type of each matrix's data, where its bytes begin, and how many there are."""
     tags = words[starts + _HEADER_WORDS]
     small = tags > 0xFFFF
-    return (tags & 0xFFFF).astype(np.int64), 4 * (starts + _HEADER_WORDS + np.where(small, 1, 2))
+    size = np.where(small, tags >> 16, words[starts + _HEADER_WORDS + 1])
+    places = 4 * (starts + _HEADER_WORDS + np.where(small, 1, 2))
+    return (tags & 0xFFFF).astype(np.int64), places, size.astype(np.int64)

@@ -27,6 +27,8 @@ class DataType(IntEnum):
     UINT32 = 6
     SINGLE = 7
     DOUBLE = 9
+    INT64 = 12
+    UINT64 = 13
     MATRIX = 14
     COMPRESSED = 15
     UTF8 = 16
@@ -40,6 +42,7 @@ class ArrayClass(IntEnum):
     STRUCT = 2
     CHAR = 4
     DOUBLE = 6
+    UINT64 = 15
 
 
 class UnusualLayoutError(Exception):

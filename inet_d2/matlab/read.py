@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from scipy.io import loadmat
 
+from inet_d2.matlab.check import check_mat_file
+
 
 def load_mat_variable(path: Path, variables: Sequence[str], *, remedy: str) -> np.ndarray:
     """Read the first of several variables that a .mat file holds.
@@ -21,11 +23,12 @@ def load_mat_variable(path: Path, variables: Sequence[str], *, remedy: str) -> n
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: the file is not MATLAB v5 or holds none of the variables.
+        ValueError: the file is not MATLAB v5, is damaged (see :func:`check_mat_file`) or holds none of the variables.
     """
     if not path.is_file():
         raise FileNotFoundError(f"{path} is missing; {remedy}")
     try:
+        check_mat_file(path)
         content = loadmat(str(path), variable_names=list(variables), appendmat=False)
     except Exception as error:  # damaged bytes may fail anywhere in scipy and zlib
         raise ValueError(

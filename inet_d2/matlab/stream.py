@@ -16,6 +16,8 @@ from typing import BinaryIO, Final
 from inet_d2.matlab.format import HEADER_BYTES, LITTLE_ENDIAN, ArrayClass, DataType, UnusualLayoutError
 
 _PIECE: Final = 1 << 16
+_LARGEST_ELEMENT: Final = 1 << 28
+"""Bytes of a field; a gallery of all of CUHK-SYSU's test images takes 1.3 million."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,7 @@ def stream_struct(path: Path, variable: str) -> Iterator[tuple[str, bytes]]:
                 if kind != DataType.MATRIX:
                     raise UnusualLayoutError(f"field of type {kind}")
                 yield field, tag + source.take(size)
+        source.check_end()
 
 
 def struct_header(matrix: bytes) -> StructHeader:
@@ -132,6 +135,8 @@ class _Source:
         return source
 
     def take(self, size: int) -> bytes:
+        if size > _LARGEST_ELEMENT:
+            raise UnusualLayoutError(f"an element of {size} bytes")
         while len(self._buffer) - self._place < size:
             self._fill()
         found = bytes(self._buffer[self._place : self._place + size])
@@ -148,6 +153,13 @@ class _Source:
         if kind > 0xFFFF:
             return kind & 0xFFFF, struct.pack("<I", size)[: kind >> 16]
         return kind, self.take((size + 7) // 8 * 8)[:size]
+
+    def check_end(self) -> None:
+        """Unpack to the end, where the checksum of a compressed variable stands."""
+        while self._unpacker is not None and not self._unpacker.eof:
+            self._fill()
+            if len(self._buffer) > _LARGEST_ELEMENT:
+                raise UnusualLayoutError("a variable that does not end")
 
     def _fill(self) -> None:
         piece = self._file.read(min(_PIECE, self._left)) if self._file is not None else b""

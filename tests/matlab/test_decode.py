@@ -68,3 +68,31 @@ def test_named_matrix_and_unknown_numbers():
     content[12] = 0x4000C
     with pytest.raises(UnusualLayoutError, match="numbers of type 12"):
         read_numbers(content, np.array([0]), 4)
+
+
+@pytest.mark.parametrize(
+    ("content", "change", "match"),
+    [
+        (SMALL, (9, 2**31 - 1), "a matrix of more elements than bytes"),
+        (SMALL, (8, 2**32 - 1), "a matrix of more elements than bytes"),
+        (SMALL, (9, 0), "an empty matrix with data"),
+        (SMALL, (12, 2), "one with elements and without"),
+        (SMALL, (1, 40), "a matrix without data"),
+    ],
+)
+def test_sizes_that_the_bytes_contradict(content, change, match):
+    damaged = words(*content)
+    damaged[change[0]] = change[1]
+    if change[0] == 12:
+        damaged[13] = 0
+    with pytest.raises(UnusualLayoutError, match=match):
+        matrix_sizes(damaged, np.array([0]))
+
+
+def test_another_number_of_bytes():
+    with pytest.raises(UnusualLayoutError, match="matrices of 3 numbers with another number of bytes"):
+        read_numbers(words(*SMALL), np.array([0]), 3)
+    with pytest.raises(UnusualLayoutError, match="texts of 1 characters with another number of bytes"):
+        read_texts(words(*TEXT), np.array([0]), np.array([1]))
+    with pytest.raises(UnusualLayoutError, match="a text of 5000 characters"):
+        read_texts(words(*TEXT), np.array([0]), np.array([5000]))

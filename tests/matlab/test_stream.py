@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
+from inet_d2.matlab import stream
 from inet_d2.matlab.format import UnusualLayoutError
 from inet_d2.matlab.stream import stream_struct, struct_header
 
@@ -51,4 +52,17 @@ def test_files_it_does_not_know(tmp_path):
         list(stream_struct(path, "wanted"))
     path.write_bytes(content[:136] + b"garbage" + content[143:])
     with pytest.raises(UnusualLayoutError):
+        list(stream_struct(path, "wanted"))
+
+
+def test_damage_behind_the_last_field_and_sizes_that_nothing_has(tmp_path, monkeypatch):
+    path = tmp_path / "x.mat"
+    savemat(path, {"wanted": two_records()}, do_compression=True)
+    content = path.read_bytes()
+    path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))  # the last byte of the checksum
+    with pytest.raises(UnusualLayoutError, match="incorrect data check"):
+        list(stream_struct(path, "wanted"))
+    savemat(path, {"wanted": two_records()})
+    monkeypatch.setattr(stream, "_LARGEST_ELEMENT", 40)
+    with pytest.raises(UnusualLayoutError, match="an element of 56 bytes"):
         list(stream_struct(path, "wanted"))
