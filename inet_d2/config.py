@@ -82,7 +82,8 @@ def _add_reid_config(cfg: CN) -> None:
     reid.EMBEDDING = "learned"
     # Length of the embedding (section 3.1).
     reid.EMBED_DIM = 256
-    # Number of labelled identities of the training set, C; the classifier has C + 1 outputs (section 3.3).
+    # Number of labelled identities of the training set, C; the classifier has C + 1 outputs (section 3.3). 0 = counted
+    # in DATASETS.TRAIN when training begins.
     reid.NUM_PIDS = 5532
     # Normalisation of the embedding before it is scaled to unit length: "" (paper), "BN", "SyncBN", "FrozenBN" or "GN".
     # Ours.

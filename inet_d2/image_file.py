@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
+import cv2
 import numpy as np
 from PIL import ExifTags, Image, ImageOps
 
@@ -59,7 +60,7 @@ def read_image(path: str | os.PathLike, image_format: str) -> np.ndarray:
             pixels = upright_rgb(image)
     except Exception as error:  # damaged bytes may fail anywhere in a decoder
         raise ValueError(f"image {path} cannot be decoded ({error}); replace the file by a sound copy") from error
-    return pixels[:, :, ::-1] if image_format == "BGR" else pixels
+    return cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR) if image_format == "BGR" else pixels
 
 
 def check_picture_output(path: str | os.PathLike, option: str, inputs: Iterable[str | os.PathLike] = ()) -> None:

@@ -30,6 +30,7 @@ from tqdm import tqdm
 from inet_d2.command_line import exit_status, split_options
 from inet_d2.data.pids import is_labelled
 from inet_d2.data.search_mapper import SearchDatasetMapper
+from inet_d2.data.training_records import with_counted_pids
 from inet_d2.engine import INetTrainer, find_weights, load_config
 from inet_d2.files import write_json
 from inet_d2.modeling.identity.drift import embedding_drift
@@ -107,6 +108,7 @@ def measure(cfg: CfgNode, *, iterations: int, every: int, frames: int) -> list[d
         OSError, ValueError: the data set, the weights or the configuration do not fit.
     """
     seed_all_rng(cfg.SEED if cfg.SEED >= 0 else None)
+    cfg = with_counted_pids(cfg)
     model = INetTrainer.build_model(cfg)
     checkpointer = DetectionCheckpointer(model)
     checkpointer.load(find_weights(checkpointer, cfg.MODEL.WEIGHTS, resume=False, complete=False))

@@ -11,6 +11,7 @@ from detectron2.structures import Boxes, Instances
 from detectron2.utils.events import EventStorage
 
 from inet_d2.command_line import exit_status, split_options
+from inet_d2.data.training_records import with_counted_pids
 from inet_d2.engine import check_weights, load_config, training_precision
 from inet_d2.engine.checkpoint_file import read_checkpoint
 from inet_d2.engine.train_step import non_finite_gradients
@@ -41,7 +42,7 @@ def replay(batch_file: str, config_file: str, opts: Sequence[str]) -> bool:
     content = read_checkpoint(batch_file)
     if "batch" not in content:
         raise ValueError(f"{batch_file}: expected a batch that a stopped training saved, found another file.")
-    cfg = load_config(config_file, opts)
+    cfg = with_counted_pids(load_config(config_file, opts))
     model = build_model(cfg)
     check_weights(model, cfg.MODEL.WEIGHTS, complete=False)
     DetectionCheckpointer(model).load(cfg.MODEL.WEIGHTS)

@@ -30,6 +30,7 @@ from PIL import Image
 from torch import nn
 
 from inet_d2.command_line import exit_status, split_options
+from inet_d2.data.training_records import with_counted_pids
 from inet_d2.engine import INetTrainer, find_weights, load_config
 from inet_d2.modeling.meta_arch.training_pictures import picture_regions, rgb_image, seen_regions
 
@@ -53,6 +54,7 @@ def training_pictures(model: nn.Module, batch: list[dict], image_format: str) ->
 def draw_batches(cfg: CfgNode, output: Path, batches: int) -> int:
     """Write the pictures of the first batches; their number."""
     seed_all_rng(cfg.SEED if cfg.SEED >= 0 else None)
+    cfg = with_counted_pids(cfg)
     model = INetTrainer.build_model(cfg)
     checkpointer = DetectionCheckpointer(model)
     checkpointer.load(find_weights(checkpointer, cfg.MODEL.WEIGHTS, resume=False, complete=False))

@@ -240,7 +240,7 @@ class PersonCropMapper:
             kept = self.cutouts.find(appearance["number"]) if self.cutouts else None
             if kept is not None:
                 return kept
-            decoded[path] = np.ascontiguousarray(read_frame(dict(appearance), self.image_format))
+            decoded[path] = read_frame(dict(appearance), self.image_format)
             if self.cutouts:
                 self.cutouts.keep(decoded[path], appearance["number"])
         return decoded[path]

@@ -1,13 +1,69 @@
 """The records of one or several training sets, with identities that agree with the configuration."""
 
+import hashlib
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from inet_d2.data.datasets.builtin import load_records
+from detectron2.config import CfgNode
+
+from inet_d2.data.datasets.builtin import load_annotations, load_records
 from inet_d2.data.pids import is_labelled
-from inet_d2.data.records import Record, people_of, person_id
+from inet_d2.data.records import Record, image_name, people_of, person_id
 
 _logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class TrainingIdentities:
+    """Who the labelled people of the training sets are.
+
+    Args:
+        count: identities of all sets together.
+        fingerprint: the same for the same boxes of the same people under the same numbers, wherever the files lie;
+            "" without labelled people.
+    """
+
+    count: int
+    fingerprint: str
+
+
+def training_identities(names: Sequence[str]) -> TrainingIdentities:
+    """Count and identify the labelled people of DATASETS.TRAIN; frames are not opened where the reader allows that.
+
+    Args:
+        names: registered; may be empty.
+
+    Raises:
+        ValueError: no such name, or a record is none.
+    """
+    count, lines = 0, []
+    for name in names:
+        people = [(image_name(r), p) for r in load_annotations(name) for p in people_of(r) if is_labelled(person_id(p))]
+        lines += [f"{image}\t{person_id(p) + count}\t{[round(x) for x in p['bbox']]}" for image, p in people]
+        count += len({person_id(person) for _, person in people})
+    digest = hashlib.sha256("\n".join(sorted(lines)).encode("utf-8", "surrogatepass")).hexdigest()
+    return TrainingIdentities(count, digest if lines else "")
+
+
+def with_counted_pids(cfg: CfgNode) -> CfgNode:
+    """The configuration with MODEL.ROI_REID_HEAD.NUM_PIDS as DATASETS.TRAIN has it, where it is 0; otherwise as it is.
+
+    Raises:
+        ValueError: see :func:`training_identities`.
+    """
+    if cfg.MODEL.ROI_REID_HEAD.NUM_PIDS:
+        return cfg
+    counted = cfg.clone()
+    counted.defrost()
+    counted.MODEL.ROI_REID_HEAD.NUM_PIDS = training_identities(cfg.DATASETS.TRAIN).count
+    counted.freeze()
+    _logger.info(
+        "MODEL.ROI_REID_HEAD.NUM_PIDS: %d, counted in %s",
+        counted.MODEL.ROI_REID_HEAD.NUM_PIDS,
+        " + ".join(cfg.DATASETS.TRAIN),
+    )
+    return counted
 
 
 def load_training_records(names: Sequence[str], num_pids: int) -> list[Record]:
@@ -15,7 +71,7 @@ def load_training_records(names: Sequence[str], num_pids: int) -> list[Record]:
 
     Args:
         names: registered, DATASETS.TRAIN.
-        num_pids: MODEL.ROI_REID_HEAD.NUM_PIDS, of all sets together.
+        num_pids: MODEL.ROI_REID_HEAD.NUM_PIDS, of all sets together; 0 takes any.
 
     Returns:
         Set after set.
@@ -33,10 +89,10 @@ def load_training_records(names: Sequence[str], num_pids: int) -> list[Record]:
             f"{title}: person_id: expected {num_pids} identities (MODEL.ROI_REID_HEAD.NUM_PIDS), found "
             f"none in {num_people} annotations; give annotations a person_id, or set NUM_PIDS to 0 for a detector alone"
         )
-    if num_pids != sum(counts):
+    if num_pids not in (0, sum(counts)):
         raise ValueError(
             f"MODEL.ROI_REID_HEAD.NUM_PIDS is {num_pids}, but {title} has {sum(counts)} labelled "
-            f"identities; set MODEL.ROI_REID_HEAD.NUM_PIDS to {sum(counts)}"
+            f"identities; set MODEL.ROI_REID_HEAD.NUM_PIDS to {sum(counts)}, or to 0 to have them counted"
         )
     for name, records, count in zip(names, parts, counts, strict=True):
         largest = max((person_id(person) for record in records for person in people_of(record)), default=-1)

@@ -12,6 +12,7 @@ from detectron2.utils import comm
 from torch import nn
 
 from inet_d2.engine.checkpoint_file import read_checkpoint
+from inet_d2.engine.identity_state import ENTRY, leave_out, parts_of
 from inet_d2.engine.run_stopped import RunStoppedError
 from inet_d2.files import written_aside
 
@@ -31,12 +32,46 @@ class RunCheckpointer(DetectionCheckpointer):
         model: see Detectron2.
         save_dir: OUTPUT_DIR.
         num_kept: numbered checkpoints to keep, the newest ones; 0 keeps all.
+        identities: fingerprint of the training set's identities; "" where nothing is trained.
         **checkpointables: see Detectron2; a checkpoint without one of them is none to go on from.
     """
 
-    def __init__(self, model: nn.Module, save_dir: str = "", *, num_kept: int = 0, **checkpointables: Any) -> None:
+    def __init__(
+        self, model: nn.Module, save_dir: str = "", *, num_kept: int = 0, identities: str = "", **checkpointables: Any
+    ) -> None:
         super().__init__(model, save_dir, **checkpointables)
         self.num_kept = num_kept
+        self.identities = identities
+        self._starts_from = ""
+
+    def start_from(self, path: str) -> None:
+        """Load weights that a new run starts from; "" for none.
+
+        The state of the identity losses comes along if the file says that it is of the same identities; otherwise the
+        log says what is left behind.
+        """
+        self._starts_from = path
+        try:
+            self.load(path, checkpointables=[])
+        finally:
+            self._starts_from = ""
+
+    def _load_model(self, checkpoint: dict[str, Any]) -> Any:
+        """See Detectron2; shapes of the identity losses' state may differ, since only training works with it."""
+        of = checkpoint.get(ENTRY, "")
+        is_same = not self._starts_from or (of != "" and of == self.identities)
+        left = leave_out(checkpoint["model"], self.model.state_dict(), is_same=is_same)
+        if left and not is_same:
+            _logger.warning(
+                "%s %s; left behind, to start anew: %s.",
+                self._starts_from,
+                "was trained on other identities" if of else "does not say which identities it was trained on",
+                parts_of(left),
+            )
+        incompatible = super()._load_model(checkpoint)
+        if incompatible is not None:
+            incompatible.missing_keys[:] = [name for name in incompatible.missing_keys if name not in left]
+        return incompatible
 
     def save(self, name: str, **kwargs: Any) -> None:
         """Save everything as ``<save_dir>/<name>.pth`` and tag it as the last checkpoint; only in the main process.
@@ -48,6 +83,8 @@ class RunCheckpointer(DetectionCheckpointer):
             return
         content = {"model": self.model.state_dict()}
         content.update({key: part.state_dict() for key, part in self.checkpointables.items()})
+        if self.identities:
+            content[ENTRY] = self.identities
         content.update(kwargs)
         path = Path(self.save_dir, f"{name}.pth")
         if wrong := non_finite_entries(content["model"]):

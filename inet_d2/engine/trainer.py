@@ -18,10 +18,12 @@ from torch.nn.parallel import DistributedDataParallel
 from inet_d2.data.build import build_search_test_loader, build_train_loader, find_train_loader
 from inet_d2.data.datasets.reid_split import is_reid
 from inet_d2.data.reid_loader import build_reid_test_loader
+from inet_d2.data.training_records import training_identities, with_counted_pids
 from inet_d2.engine.checkpoint_file import read_checkpoint
 from inet_d2.engine.checkpointer import FINAL, RunCheckpointer
 from inet_d2.engine.clipping import WHOLE_MODEL, clip_whole_model
 from inet_d2.engine.finished_only import FinishedOnly
+from inet_d2.engine.identity_state import ENTRY
 from inet_d2.engine.model_parts import explained_parts
 from inet_d2.engine.precision import training_precision
 from inet_d2.engine.replaced_samples import ReplacedSamples
@@ -55,6 +57,7 @@ class INetTrainer(DefaultTrainer):
     def __init__(self, cfg: CfgNode) -> None:
         check_settings(cfg)
         self.check_test_sets(cfg)
+        cfg = with_counted_pids(cfg)
         # Not Detectron2's own __init__, which cannot wrap a model on the CPU for several processes.
         TrainerBase.__init__(self)
         model = self.build_model(cfg)
@@ -72,7 +75,11 @@ class INetTrainer(DefaultTrainer):
         self.cfg, self.start_iter, self.max_iter = cfg, 0, cfg.SOLVER.MAX_ITER
         self._needs_final = False
         self.checkpointer = RunCheckpointer(
-            model, cfg.OUTPUT_DIR, num_kept=cfg.SOLVER.CHECKPOINTS_KEPT, trainer=weakref.proxy(self)
+            model,
+            cfg.OUTPUT_DIR,
+            num_kept=cfg.SOLVER.CHECKPOINTS_KEPT,
+            identities=training_identities(cfg.DATASETS.TRAIN).fingerprint,
+            trainer=weakref.proxy(self),
         )
         self.register_hooks(self.build_hooks())
 
@@ -197,11 +204,13 @@ class INetTrainer(DefaultTrainer):
         path = find_weights(self.checkpointer, self.cfg.MODEL.WEIGHTS, resume=resume, complete=False)
         if not (resume and self.checkpointer.has_checkpoint()):
             find_earlier_run(self.cfg.OUTPUT_DIR, path)
-            self.checkpointer.load(path, checkpointables=[])
+            self.checkpointer.start_from(path)
             return
         checkpoint = read_checkpoint(path, in_memory=False)
         model, optimizer = self.checkpointer.model, self.optimizer
         check_checkpoint_fits(path, checkpoint, model, optimizer, max_iter=self.max_iter)
+        if checkpoint.get(ENTRY, self.checkpointer.identities) != self.checkpointer.identities:
+            _logger.warning("The training set's identities are not those that %s was trained on.", path)
         self.checkpointer.load(path)
         self.start_iter = self.iter + 1
         self._needs_final = self.start_iter >= self.max_iter and os.path.basename(path) != FINAL

@@ -12,12 +12,10 @@ from torch import nn
 
 from inet_d2.conversion.reading import read_weights
 from inet_d2.engine.checkpoint_file import read_checkpoint
+from inet_d2.engine.identity_state import PREFIX
 
 _logger = logging.getLogger(__name__)
 
-# Dictionary, lookup tables and classifier belong to one training set and are of no use in testing: other weights may
-# lack them or have another number of identities, and the checkpointer passes over what does not fit.
-TRAINING_ONLY = "roi_heads.identity_losses."
 # How many batches a norm has seen: nothing works with it, and other people's files lack it.
 COUNTER = ".num_batches_tracked"
 # Layers of the embedding's own, and those that stand in for them where a checkpoint has none (IdentityBranch).
@@ -94,7 +92,7 @@ def check_weights(model: nn.Module, path: str, *, complete: bool, source: str = 
     expected = {
         name: value
         for name, value in model.state_dict().items()
-        if not name.startswith(TRAINING_ONLY) and not name.endswith(COUNTER)
+        if not name.startswith(PREFIX) and not name.endswith(COUNTER)
     }
     if path.endswith((".pkl", ".pyth")) or "?" in path:
         if not complete and any(name.endswith("_w") for name in found):

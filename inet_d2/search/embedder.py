@@ -10,7 +10,6 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
-from detectron2.checkpoint import DetectionCheckpointer
 from detectron2.config import CfgNode
 from detectron2.data import detection_utils
 from detectron2.data import transforms as T
@@ -19,7 +18,7 @@ from detectron2.utils.file_io import PathManager
 from torch import nn
 
 from inet_d2.data.person_mapper import to_input_tensor, transform_boxes
-from inet_d2.engine import explained_parts, find_weights
+from inet_d2.engine import RunCheckpointer, explained_parts, find_weights
 from inet_d2.search.store import People
 
 _logger = logging.getLogger(__name__)
@@ -144,7 +143,7 @@ def build_model_embedder(
     """
     with explained_parts(cfg):
         model = build_model(cfg).eval()
-    checkpointer = DetectionCheckpointer(model, save_dir=cfg.OUTPUT_DIR)
+    checkpointer = RunCheckpointer(model, save_dir=cfg.OUTPUT_DIR)
     weights = find_weights(checkpointer, weights or cfg.MODEL.WEIGHTS, resume=not weights, complete=True)
     if not weights:
         raise FileNotFoundError(
