@@ -12,7 +12,7 @@ from detectron2.modeling import build_model
 from detectron2.utils.events import EventStorage
 from PIL import Image
 
-from inet_d2.data import build_train_loader
+from inet_d2.data import build_train_loader, with_counted_pids
 from inet_d2.data.datasets import load_protocol
 from inet_d2.engine import INetTrainer, load_config
 from places import ROOT
@@ -65,7 +65,7 @@ def narrow(config_file):
 
 
 def test_mot_folders_are_trained_on_and_searched(shop):
-    cfg = narrow("plaza.yaml")
+    cfg = with_counted_pids(narrow("plaza.yaml"))
     model = build_model(cfg)
     with EventStorage():
         losses = model(next(iter(build_train_loader(cfg))))
@@ -81,7 +81,7 @@ def test_mot_folders_are_trained_on_and_searched(shop):
 
 
 def test_a_json_file_is_trained_on_searched_and_scored_again(shop, load_script):
-    cfg = narrow("shop.yaml")
+    cfg = with_counted_pids(narrow("shop.yaml"))
     model = build_model(cfg)
     with EventStorage():
         losses = model(next(iter(build_train_loader(cfg))))

@@ -13,6 +13,7 @@ from inet_d2.data.paired_mapper import PairedDatasetMapper
 from inet_d2.data.pairs import PairDataset, same_identity_pairs
 from inet_d2.data.person_mapper import PersonImageMapper
 from inet_d2.data.search_mapper import SearchDatasetMapper
+from inet_d2.data.training_records import with_counted_pids
 
 __all__ = [
     "TRAIN_LOADER_REGISTRY",
@@ -28,4 +29,5 @@ __all__ = [
     "build_train_loader",
     "register_train_loader",
     "same_identity_pairs",
+    "with_counted_pids",
 ]
