@@ -22,6 +22,7 @@ LEVELS = {
     "inet_d2.config": 0,
     "inet_d2.conversion": 0,
     "inet_d2.files": 0,
+    "inet_d2.npz_file": 0,
     "inet_d2.quiet_imports": 0,
     "inet_d2.randomness": 0,
     "inet_d2.data.pids": 0,

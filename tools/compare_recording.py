@@ -29,6 +29,7 @@ from inet_d2.command_line import exit_status
 from inet_d2.conversion import convert, fit, rename
 from inet_d2.data.search_mapper import SearchDatasetMapper
 from inet_d2.engine import load_config
+from inet_d2.npz_file import open_npz
 
 ROOT = Path(__file__).resolve().parent.parent
 # Largest differences that rounding explains: pixels, probabilities, unit vectors.
@@ -115,9 +116,7 @@ def run(options: argparse.Namespace) -> int:
     Raises:
         OSError, ValueError: the file cannot be read or is no recording.
     """
-    if not options.recording.is_file():
-        raise FileNotFoundError(f"{options.recording}: expected a recording, found no file")
-    with np.load(options.recording, allow_pickle=False) as file:
+    with open_npz(options.recording, remedy="give a recording, see docs/strong_heads.md") as file:
         recording = {name: file[name] for name in file.files}
     if not {"about", "weights"} <= recording.keys():
         raise ValueError(f"{options.recording}: expected the entries about and weights, found {', '.join(recording)}")

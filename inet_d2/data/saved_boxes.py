@@ -1,9 +1,10 @@
 """Boxes and scores out of a file of predictions, to be put under another model."""
 
-import zipfile
 from pathlib import Path
 
 import numpy as np
+
+from inet_d2.npz_file import open_npz
 
 FIELDS = ("gallery_names", "gallery_counts", "gallery_boxes", "gallery_scores")
 
@@ -21,24 +22,16 @@ def load_saved_boxes(path: str | Path) -> dict[str, tuple[np.ndarray, np.ndarray
         FileNotFoundError: there is no such file.
         ValueError: it is no file of predictions.
     """
-    if not Path(path).is_file():
-        raise FileNotFoundError(
-            f"TEST.SEARCH.BOXES_FROM: {path} does not exist; give the predictions.npz of an evaluation, or leave "
-            "it empty"
-        )
-    try:
-        with np.load(path, allow_pickle=False) as content:
-            names, counts, boxes, scores = (content[field] for field in FIELDS)
-    except (KeyError, ValueError, AttributeError, EOFError, zipfile.BadZipFile) as error:
-        raise ValueError(
-            f"TEST.SEARCH.BOXES_FROM: {path}: expected the fields {', '.join(FIELDS)} ({error}); write it again "
-            "with an evaluation"
-        ) from error
-    if len(names) != len(counts) or boxes.shape != (counts.sum(), 4) or scores.shape != (counts.sum(),):
-        raise ValueError(
-            f"TEST.SEARCH.BOXES_FROM: {path}: expected as many boxes and scores as gallery_counts say, {counts.sum()}, "
-            f"found {boxes.shape} and {scores.shape}; write it again with an evaluation"
-        )
-    ends = np.cumsum(counts)[:-1]
-    parts = zip(np.split(boxes.astype(np.float32), ends), np.split(scores.astype(np.float32), ends), strict=True)
-    return dict(zip(names.tolist(), parts, strict=True))
+    remedy = "give the predictions.npz of an evaluation, or leave it empty"
+    with open_npz(path, option="TEST.SEARCH.BOXES_FROM", remedy=remedy) as content:
+        if any(field not in content for field in FIELDS):
+            raise ValueError(f"expected the fields {', '.join(FIELDS)}, found {', '.join(content.files)}")
+        names, counts, boxes, scores = (content[field] for field in FIELDS)
+        if len(names) != len(counts) or boxes.shape != (counts.sum(), 4) or scores.shape != (counts.sum(),):
+            raise ValueError(
+                f"expected as many boxes and scores as gallery_counts say, {counts.sum()}, found {boxes.shape} and "
+                f"{scores.shape}"
+            )
+        ends = np.cumsum(counts)[:-1]
+        parts = zip(np.split(boxes.astype(np.float32), ends), np.split(scores.astype(np.float32), ends), strict=True)
+        return dict(zip(names.tolist(), parts, strict=True))

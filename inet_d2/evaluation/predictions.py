@@ -4,7 +4,6 @@ Shapes: G images, N detections over all images, Q queries, S context people over
     size.
 """
 
-import zipfile
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,6 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from inet_d2.files import written_aside
+from inet_d2.npz_file import open_npz
 
 _Arrays = TypeVar("_Arrays", bound="_SavedArrays")
 
@@ -42,20 +42,14 @@ class _SavedArrays:
             FileNotFoundError: there is no such file.
             ValueError: the file is no .npz, or a field is missing or has another type or shape.
         """
-        path = Path(path)
-        if not path.is_file():
-            raise FileNotFoundError(f"{path} does not exist; evaluate a model first, which writes predictions.npz")
         names = [field.name for field in fields(cls)]  # type: ignore[arg-type]
-        try:
-            with np.load(path, allow_pickle=False) as content:
-                missing = [name for name in names if name not in content]
-                if missing:
-                    raise ValueError(
-                        f"{missing[0]}: expected the fields {', '.join(names)}, found {', '.join(content.files)}"
-                    )
-                return cls(**{name: content[name] for name in names})
-        except (ValueError, TypeError, AttributeError, EOFError, zipfile.BadZipFile) as error:
-            raise ValueError(f"{path}: {error}; write the file again with an evaluation") from error
+        with open_npz(path, remedy="write the file again with an evaluation (train_net.py --eval-only)") as content:
+            missing = [name for name in names if name not in content]
+            if missing:
+                raise ValueError(
+                    f"{missing[0]}: expected the fields {', '.join(names)}, found {', '.join(content.files)}"
+                )
+            return cls(**{name: content[name] for name in names})
 
     def save(self, path: str | Path) -> None:
         """Write an .npz file; an older one stays whole until the new one is complete.

@@ -57,7 +57,7 @@ def test_a_difference_shows(name, tool, recording, capsys):
 def test_what_is_no_recording_is_refused(tool, tmp_path, capsys):
     main = tool("compare_recording").main
     assert main([str(tmp_path / "none.npz")]) == 2
-    assert "expected a recording, found no file" in capsys.readouterr().err
+    assert "does not exist; give a recording" in capsys.readouterr().err
     np.savez(tmp_path / "other.npz", a=np.zeros(1))
     assert main([str(tmp_path / "other.npz")]) == 2
     assert "expected the entries about and weights, found a" in capsys.readouterr().err

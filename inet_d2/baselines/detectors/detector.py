@@ -22,6 +22,7 @@ from inet_d2.boxes import paired_iou
 from inet_d2.data.person_mapper import read_frame
 from inet_d2.data.records import annotation_boxes, people_of
 from inet_d2.files import written_aside
+from inet_d2.npz_file import open_npz
 
 PERSON_DETECTOR_REGISTRY = Registry("PERSON_DETECTOR")
 PERSON_DETECTOR_REGISTRY.__doc__ = """
@@ -253,14 +254,11 @@ class PersonDetector:
 
         Raises:
             FileNotFoundError: there is no such file.
-            ValueError: it is the file of another detector, or none.
+            ValueError: it is the file of another detector, or none, or is damaged.
         """
-        with np.load(path, allow_pickle=False) as content:
-            if content.get("name", "") != type(self).__name__:
-                raise ValueError(
-                    f"{path}: expected a cascade of {type(self).__name__}, found {content.get('name', 'none')}; give "
-                    "the detector.npz of the same DETECTOR.NAME"
-                )
+        with open_npz(path, remedy="give the detector.npz of the same DETECTOR.NAME, or train it again") as content:
+            if (name := content.get("name", "")) != type(self).__name__:
+                raise ValueError(f"expected a cascade of {type(self).__name__}, found {name or 'none'}")
             self.offset = float(content["offset"])
             self.trees = BoostedTrees(
                 content["features"], content["thresholds"], content["values"], int(content["depth"])

@@ -1,6 +1,5 @@
 """Search protocols of several gallery sizes in one file, so that queries and galleries stay what they are."""
 
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -9,6 +8,7 @@ import numpy as np
 
 from inet_d2.data.datasets.protocol import SearchProtocol
 from inet_d2.files import written_aside
+from inet_d2.npz_file import open_npz
 
 _SHARED: Final = ("image_names", "query_names", "query_boxes")
 _CAMERAS: Final = ("image_cameras", "query_cameras")
@@ -46,19 +46,15 @@ def read_protocol_file(path: str | Path, gallery_size: int) -> SearchProtocol:
         FileNotFoundError: there is no such file.
         ValueError: the file is no protocol file, or lacks this size.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"{path} is missing; write it with tools/make_protocol.py")
-    try:
-        with np.load(path, allow_pickle=False) as content:
-            sizes = content["sizes"].tolist()
-            if gallery_size in sizes:
-                fields = {field: content[field] for field in (*_SHARED, *_CAMERAS) if field in content}
-                fields |= {field: content[f"{field}_{gallery_size}"] for field in _BY_SIZE}
-                fields |= {field: content[f"{field}_{gallery_size}"].item() for field in _PLAIN}
-                return SearchProtocol(**fields)
-    except (AttributeError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{path}: expected a file of search protocols, found another ({error}); {_REMEDY}") from error
+    with open_npz(path, remedy=_REMEDY) as content:
+        if "sizes" not in content:
+            raise ValueError("expected a file of search protocols, found another")
+        sizes = content["sizes"].tolist()
+        if gallery_size in sizes:
+            fields = {field: content[field] for field in (*_SHARED, *_CAMERAS) if field in content}
+            fields |= {field: content[f"{field}_{gallery_size}"] for field in _BY_SIZE}
+            fields |= {field: content[f"{field}_{gallery_size}"].item() for field in _PLAIN}
+            return SearchProtocol(**fields)
     raise ValueError(
         f"{path}: expected one of the gallery sizes {', '.join(map(str, sizes))} (0 is all images), found "
         f"{gallery_size!r}; set TEST.SEARCH.GALLERY_SIZES, or {_REMEDY}"

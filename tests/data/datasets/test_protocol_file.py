@@ -25,10 +25,12 @@ def test_what_is_written_is_read(tmp_path, camera):
 
 
 def test_files_that_are_none(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"p\.npz is missing; write it with tools/make_protocol"):
+    with pytest.raises(
+        FileNotFoundError, match=r"p\.npz does not exist; write the file again with tools/make_protocol"
+    ):
         read_protocol_file(tmp_path / "p.npz", 0)
     (tmp_path / "p.npz").write_bytes(b"PK nothing")
-    with pytest.raises(ValueError, match=r"p\.npz: expected a file of search protocols"):
+    with pytest.raises(ValueError, match=r"p\.npz: .*; write the file again"):
         read_protocol_file(tmp_path / "p.npz", 0)
     np.savez(tmp_path / "p.npz", other=1)
     with pytest.raises(ValueError, match=r"p\.npz: expected a file of search protocols"):
