@@ -18,7 +18,6 @@ from torch import nn
 
 from inet_d2.command_line import exit_status
 from inet_d2.engine import (
-    STOPS,
     INetTrainer,
     RunCheckpointer,
     check_settings,
@@ -26,6 +25,7 @@ from inet_d2.engine import (
     load_config,
     record_restored_on_error,
     run_in_processes,
+    sentence_of,
     setup,
 )
 
@@ -89,8 +89,10 @@ def main(args: argparse.Namespace) -> None:
         sys.exit(status)
     try:
         ready[0]()
-    except STOPS as error:
-        sys.stderr.write(f"error: {error}\n")
+    except Exception as error:
+        if not (sentence := sentence_of(error)):
+            raise
+        sys.stderr.write(f"error: {sentence}\n")
         sys.exit(3)
 
 

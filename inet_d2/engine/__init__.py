@@ -4,14 +4,13 @@ from inet_d2.engine.checkpointer import RunCheckpointer
 from inet_d2.engine.model_parts import explained_parts
 from inet_d2.engine.precision import training_precision
 from inet_d2.engine.processes import run_in_processes
-from inet_d2.engine.run_stopped import STOPS, RunStoppedError
+from inet_d2.engine.run_stopped import RunStoppedError, sentence_of
 from inet_d2.engine.settings_check import check_settings
 from inet_d2.engine.setup import load_config, record_restored_on_error, setup
 from inet_d2.engine.trainer import INetTrainer
 from inet_d2.engine.weights import check_weights, find_weights
 
 __all__ = [
-    "STOPS",
     "INetTrainer",
     "RunCheckpointer",
     "RunStoppedError",
@@ -22,6 +21,7 @@ __all__ = [
     "load_config",
     "record_restored_on_error",
     "run_in_processes",
+    "sentence_of",
     "setup",
     "training_precision",
 ]
