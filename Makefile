@@ -1,6 +1,7 @@
 # make demo   from nothing to a trained person search with figures and a picture (CPU, about 11 minutes)
 # make test   the whole suite
 # make lint   ruff
+# make faults 20 killed trainings, 1000 broken files, full disks, lost processes, in one table (docs/faults.md)
 # PY=/some/python runs them with an interpreter that is ready, and installs nothing.
 
 VENV := .venv
@@ -30,6 +31,10 @@ test: $(READY)
 parity: $(READY)
 	INET_D2_PARITY_A="$${INET_D2_PARITY_A:-$(PYTHON):$(CURDIR)/d2lite}" \
 	INET_D2_PARITY_B="$${INET_D2_PARITY_B:-$(PYTHON):$(PYTHONPATH)}" $(PYTHON) -m pytest tests/parity
+
+.PHONY: faults
+faults: $(READY)
+	$(PYTHON) tools/inject_faults.py
 
 lint: $(READY)
 	$(PYTHON) -m ruff check .

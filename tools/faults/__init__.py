@@ -1,0 +1,1 @@
+"""What tools/inject_faults.py breaks, and how it tells what came of it."""
