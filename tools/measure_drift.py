@@ -19,7 +19,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from detectron2.checkpoint import DetectionCheckpointer
 from detectron2.config import CfgNode
 from detectron2.data import DatasetCatalog
 from detectron2.engine import HookBase, SimpleTrainer, hooks
@@ -31,7 +30,7 @@ from inet_d2.command_line import exit_status, split_options
 from inet_d2.data.pids import is_labelled
 from inet_d2.data.search_mapper import SearchDatasetMapper
 from inet_d2.data.training_records import with_counted_pids
-from inet_d2.engine import INetTrainer, find_weights, load_config
+from inet_d2.engine import INetTrainer, RunCheckpointer, find_weights, load_config
 from inet_d2.files import write_json
 from inet_d2.modeling.identity.drift import embedding_drift
 
@@ -110,7 +109,7 @@ def measure(cfg: CfgNode, *, iterations: int, every: int, frames: int) -> list[d
     seed_all_rng(cfg.SEED if cfg.SEED >= 0 else None)
     cfg = with_counted_pids(cfg)
     model = INetTrainer.build_model(cfg)
-    checkpointer = DetectionCheckpointer(model)
+    checkpointer = RunCheckpointer(model)
     checkpointer.load(find_weights(checkpointer, cfg.MODEL.WEIGHTS, resume=False, complete=False))
     inputs, pids = reference_people(cfg, frames)
     optimizer = INetTrainer.build_optimizer(cfg, model)

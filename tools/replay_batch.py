@@ -5,14 +5,13 @@ import sys
 from collections.abc import Sequence
 
 import torch
-from detectron2.checkpoint import DetectionCheckpointer
 from detectron2.modeling import build_model
 from detectron2.structures import Boxes, Instances
 from detectron2.utils.events import EventStorage
 
 from inet_d2.command_line import exit_status, split_options
 from inet_d2.data.training_records import with_counted_pids
-from inet_d2.engine import check_weights, load_config, training_precision
+from inet_d2.engine import RunCheckpointer, check_weights, load_config, training_precision
 from inet_d2.engine.checkpoint_file import read_checkpoint
 from inet_d2.engine.train_step import non_finite_gradients
 
@@ -45,7 +44,7 @@ def replay(batch_file: str, config_file: str, opts: Sequence[str]) -> bool:
     cfg = with_counted_pids(load_config(config_file, opts))
     model = build_model(cfg)
     check_weights(model, cfg.MODEL.WEIGHTS, complete=False)
-    DetectionCheckpointer(model).load(cfg.MODEL.WEIGHTS)
+    RunCheckpointer(model).load(cfg.MODEL.WEIGHTS)
     model.train()
     precision = training_precision(cfg)
     print(f"iteration {content['iteration']}")

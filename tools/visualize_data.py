@@ -22,7 +22,6 @@ from pathlib import Path
 import inet_d2  # noqa: F401  # isort: skip  (first: it keeps a warning of fvcore back)
 import numpy as np
 import torch
-from detectron2.checkpoint import DetectionCheckpointer
 from detectron2.config import CfgNode
 from detectron2.utils.env import seed_all_rng
 from detectron2.utils.events import EventStorage
@@ -31,7 +30,7 @@ from torch import nn
 
 from inet_d2.command_line import exit_status, split_options
 from inet_d2.data.training_records import with_counted_pids
-from inet_d2.engine import INetTrainer, find_weights, load_config
+from inet_d2.engine import INetTrainer, RunCheckpointer, find_weights, load_config
 from inet_d2.modeling.meta_arch.training_pictures import picture_regions, rgb_image, seen_regions
 
 
@@ -56,7 +55,7 @@ def draw_batches(cfg: CfgNode, output: Path, batches: int) -> int:
     seed_all_rng(cfg.SEED if cfg.SEED >= 0 else None)
     cfg = with_counted_pids(cfg)
     model = INetTrainer.build_model(cfg)
-    checkpointer = DetectionCheckpointer(model)
+    checkpointer = RunCheckpointer(model)
     checkpointer.load(find_weights(checkpointer, cfg.MODEL.WEIGHTS, resume=False, complete=False))
     written = 0
     for number, batch in enumerate(islice(INetTrainer.build_train_loader(cfg), batches)):

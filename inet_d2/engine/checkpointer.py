@@ -11,6 +11,7 @@ from detectron2.checkpoint import DetectionCheckpointer
 from detectron2.utils import comm
 from torch import nn
 
+from inet_d2.conversion.reading import read_weights
 from inet_d2.engine.checkpoint_file import read_checkpoint
 from inet_d2.engine.identity_state import ENTRY, leave_out, parts_of
 from inet_d2.engine.run_stopped import RunStoppedError
@@ -26,7 +27,7 @@ class RunCheckpointer(DetectionCheckpointer):
     """Detectron2's checkpointer with files that survive a kill at any moment.
 
     A file is written aside, synced and renamed; so is ``last_checkpoint``. Its parts carry checksums. Nothing that is
-    not finite is saved. :meth:`get_checkpoint_file` gives the newest sound file.
+    not finite is saved. :meth:`get_checkpoint_file` gives the newest sound file. Nothing that is loaded runs code.
 
     Args:
         model: see Detectron2.
@@ -113,7 +114,21 @@ class RunCheckpointer(DetectionCheckpointer):
     def has_checkpoint(self) -> bool:
         """Whether a run left anything to go on from, sound or not; the same in every process."""
         folder = Path(self.save_dir)
+        if not self.save_dir:
+            return False
         return comm.all_gather((folder / TAG).exists() or bool(self._numbered()) or (folder / FINAL).exists())[0]
+
+    def _load_file(self, filename: str) -> dict[str, Any]:
+        """Let the engine read what readers that run no code could read; its own would run what stands in a pickle.
+
+        Raises:
+            ValueError: the file holds more than tensors, arrays, numbers and containers, or is damaged.
+        """
+        if filename.endswith(".pkl"):
+            read_weights(Path(filename))
+        else:
+            read_checkpoint(filename, in_memory=False)
+        return super()._load_file(filename)
 
     def get_checkpoint_file(self) -> str:
         """Path of the newest sound checkpoint, the same in every process; warns about newer ones that are not.

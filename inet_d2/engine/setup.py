@@ -115,6 +115,8 @@ def setup(args: argparse.Namespace) -> CfgNode:
         if getattr(handler, "stream", None) is sys.stdout:
             handler.setLevel(logging.INFO)  # what only a developer wants is in log.txt alone
     _logger.info("Engine: detectron2 %s from %s", detectron2.__version__, detectron2.__file__)
+    for name in cfg.EXTENSIONS:
+        _logger.info("Extension: %s from %s", name, getattr(sys.modules[name], "__file__", "unknown"))
     return cfg
 
 
