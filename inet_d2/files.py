@@ -54,6 +54,24 @@ def check_output(path: str | os.PathLike, option: str, inputs: Iterable[str | os
         raise ValueError(f"{option}: {path} is read here and would be replaced; name another file")
 
 
+def check_outputs(outputs: Mapping[str, str | os.PathLike], inputs: Iterable[str | os.PathLike] = ()) -> None:
+    """Ask :func:`check_output` of every output of a command, and that no two of them are one file.
+
+    Args:
+        outputs: option -> file to be.
+        inputs: files that are read and must not be replaced.
+
+    Raises:
+        ValueError: see :func:`check_output`; or two options name the same file.
+    """
+    inputs, options = list(inputs), {}
+    for option, path in outputs.items():
+        check_output(path, option, inputs)
+        first = options.setdefault(os.path.realpath(path), option)
+        if first != option:
+            raise ValueError(f"{option}: {path} is what {first} writes; name another file")
+
+
 def write_json(path: str | os.PathLike, content: Any) -> None:
     """Write a JSON file that any reader takes.
 

@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from inet_d2.files import check_output, write_json, written_aside
+from inet_d2.files import check_output, check_outputs, write_json, written_aside
 
 
 def test_the_file_is_there_when_the_block_ends(tmp_path):
@@ -62,3 +62,13 @@ def test_places_that_cannot_be_written_or_are_read_are_refused(tmp_path):
         check_output(tmp_path, "--sheet")
     with pytest.raises(ValueError, match=r"--sheet: expected a folder that can be written to, found .*photo\.jpg"):
         check_output(photo / "a.png", "--sheet")
+
+
+def test_two_outputs_may_not_be_one_file(tmp_path):
+    outputs = {"--json": tmp_path / "a", "--csv": tmp_path / "b"}
+    check_outputs(outputs)
+    (tmp_path / "b").symlink_to(tmp_path / "a")
+    with pytest.raises(ValueError, match=r"--csv: .*b is what --json writes; name another file"):
+        check_outputs(outputs)
+    with pytest.raises(ValueError, match="is read here"):
+        check_outputs({"--csv": __file__}, iter([__file__]))

@@ -1,20 +1,26 @@
 """How score_search.py shows what it found: tables, curves, and the searches that went wrong."""
 
+import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from inet_d2.command_line import distinct_parts
 from inet_d2.data.datasets.cuhk_sysu import SUBSETS
+from inet_d2.evaluation.detection_curve_metric import DetectionCurve
 from inet_d2.evaluation.failure_cases import FailureCase
 from inet_d2.evaluation.scoring import FULL_GALLERY
+from inet_d2.files import written_aside
 from inet_d2.image_file import read_image
 from inet_d2.visualization import DrawnMatch, FailedSearch, draw_gallery_curves, draw_search_result
+from inet_d2.visualization.detection_plot import draw_detection_curves
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+MISS_RATE = "log_average_miss_rate"
 METRICS = ("mAP", "top1", "top5", "top10")
+CURVE_COLUMNS = ("threshold", "precision", "recall", "false_per_image", "miss_rate")
 REASONS = {
     "box": "No detection overlaps the person enough.",
     "embedding": "Somebody else stands first.",
@@ -65,6 +71,29 @@ def draw_plot(results: dict[str, dict[str, Any]], num_images: int, labels: Seque
             for name, scores in zip(names, results.values(), strict=True)
         }
     return draw_gallery_curves(panels)
+
+
+def draw_detection_plot(
+    results: Mapping[str, dict[str, Any]], curves: Mapping[str, DetectionCurve], labels: Sequence[str] | None = None
+) -> "Figure":
+    """Draw the detection curves of all files, each with its AP and its log-average miss rate; for names see above."""
+    names = labels or distinct_parts([Path(file_name) for file_name in results])
+    precision, missed = {}, {}
+    for name, (file_name, curve) in zip(names, curves.items(), strict=True):
+        figures = results[file_name]["detection"]
+        precision[f"{name}: AP {figures['AP']:.1f}"] = (curve.recall, curve.precision)
+        missed[f"{name}: {figures[MISS_RATE]:.1f} % on average"] = (curve.false_per_image, curve.miss_rate)
+    return draw_detection_curves(precision, missed)
+
+
+def write_detection_table(path: Path, curves: Mapping[str, DetectionCurve]) -> None:
+    """Write the curves of all files as CSV, a row for each threshold; an older file stays until all is written."""
+    with written_aside(path) as aside, aside.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["predictions", *CURVE_COLUMNS])
+        for name, curve in curves.items():
+            values = [getattr(curve, column).tolist() for column in CURVE_COLUMNS]
+            writer.writerows([name, *row] for row in zip(*values, strict=True))
 
 
 def failed_search(case: FailureCase, frames: Mapping[str, str]) -> FailedSearch:

@@ -5,7 +5,8 @@ Examples:
         --gallery-size 50 100 all --json scores.json
     python tools/score_search.py --dataset prw_test --predictions P.npz --cross-camera
     python tools/score_search.py --dataset cuhk_sysu_test --predictions ours.npz theirs.npz \
-        --gallery-size 50 100 500 1000 2000 4000 --plot gallery_size.png
+        --gallery-size 50 100 500 1000 2000 4000 --plot gallery_size.png --labels ours theirs
+    python tools/score_search.py --dataset prw_test --predictions P.npz --score-thresh 0 --detection-plot curves.png
     python tools/score_search.py --dataset shop_test --config-file shop.yaml --predictions P.npz    # data of your own
 
 Annotations are looked for under $DETECTRON2_DATASETS (default: datasets).
@@ -34,17 +35,20 @@ from inet_d2.evaluation import (
     load_scoring_data,
     score_predictions,
 )
+from inet_d2.evaluation.detection_curve_metric import DetectionCurve, log_average_miss_rate
 from inet_d2.evaluation.failure_cases import failure_cases
 from inet_d2.evaluation.gallery_walk import RULES
 from inet_d2.evaluation.model_comparison import Rankings, differences, intervals
 from inet_d2.evaluation.query_report import mean_losses, query_rows, write_query_table
-from inet_d2.evaluation.scoring import FULL_GALLERY
+from inet_d2.evaluation.scoring import FULL_GALLERY, curve_of_detections
 from inet_d2.evaluation.search_metric import AP_KINDS
 from inet_d2.evaluation.search_ranking import SearchRanking
-from inet_d2.files import check_output, write_json, written_aside
+from inet_d2.files import check_outputs, write_json, written_aside
 from inet_d2.visualization import failure_page
 from inet_d2.visualization.figure import check_figure_path, save_figure
-from score_output import draw_plot, failed_search, format_scores
+from score_output import MISS_RATE, draw_detection_plot, draw_plot, failed_search, format_scores, write_detection_table
+
+OUTPUTS = ("json", "plot", "detection_plot", "detection_csv", "per_query", "failures")
 
 
 def gallery_size(text: str) -> int | str:
@@ -81,7 +85,13 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--context", type=Path, help="the people of the query images (context.npz of the same evaluation)")
     add("--json", type=Path, help="write the figures here, 0-100, unrounded")
     add("--plot", type=Path, help="draw mAP and top-1 against gallery size here (.png)")
-    add("--labels", nargs="+", metavar="NAME", help="of the files in the plot (default: what differs in their paths)")
+    add(
+        "--detection-plot",
+        type=Path,
+        help="draw precision-recall and miss-rate curves here (.png)",
+    )
+    add("--detection-csv", type=Path, help="write precision, recall and miss rate at every score here (.csv)")
+    add("--labels", nargs="+", metavar="NAME", help="of the files in plots (default: what differs in their paths)")
     add(
         "--intervals",
         action="store_true",
@@ -111,11 +121,13 @@ class ScoredFile:
         predictions: content of the file.
         protocols: by gallery.
         scores: subsets of queries are scored apart.
+        curve: of the detections, where it was asked for.
     """
 
     predictions: SearchPredictions
     protocols: dict[str, SearchProtocol]
     scores: list[SearchScores]
+    curve: DetectionCurve | None
 
     @property
     def rankings(self) -> dict[str, SearchRanking]:
@@ -128,6 +140,8 @@ class ScoredFile:
         for part in rest:
             for key in part.keys() - {"detection"}:
                 merged[key].update(part[key])
+        if self.curve is not None:
+            merged["detection"] = {**merged["detection"], MISS_RATE: 100 * log_average_miss_rate(self.curve)}
         return merged
 
 
@@ -146,9 +160,12 @@ def score_files(options: argparse.Namespace) -> dict[str, ScoredFile]:
                 score_predictions(predictions, part, ap=options.ap, **settings_of(options), context=context)
                 for part in data
             ]
+            curve = None
+            if options.detection_plot or options.detection_csv:
+                curve = curve_of_detections(predictions, data[0], score_thresh=options.score_thresh)
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from error
-        scored[str(path)] = ScoredFile(predictions, protocols, scores)
+        scored[str(path)] = ScoredFile(predictions, protocols, scores, curve)
     return scored
 
 
@@ -163,14 +180,7 @@ def run(options: argparse.Namespace) -> None:
     Raises:
         OSError, ValueError: an argument or a file does not fit.
     """
-    for name in ("json", "plot", "per_query", "failures"):
-        path = getattr(options, name)
-        if path and not path.absolute().parent.is_dir():
-            raise ValueError(f"{path}: expected an existing folder, found none; create {path.parent} first")
-        if path:
-            check_output(path, f"--{name.replace('_', '-')}", [*options.predictions, *filter(None, [options.context])])
-    if options.plot:
-        check_figure_path(options.plot)
+    check_places(options)
     if options.config_file:
         load_config(options.config_file)
     scored = score_files(options)
@@ -186,11 +196,32 @@ def run(options: argparse.Namespace) -> None:
         first = next(iter(scored.values()))
         figure = draw_plot(results, len(first.predictions.gallery_names), options.labels)
         save_figure(figure, options.plot)
+    if options.detection_plot:
+        curves = {name: file.curve for name, file in scored.items()}
+        save_figure(draw_detection_plot(results, curves, options.labels), options.detection_plot)
+    if options.detection_csv:
+        write_detection_table(options.detection_csv, {name: file.curve for name, file in scored.items()})
     if options.per_query:
         rows = [row for name, file in scored.items() for row in query_rows(name, file.protocols, file.rankings)]
         write_query_table(options.per_query, rows)
     if options.failures:
         write_failures(options, *next(iter(scored.items())))
+
+
+def check_places(options: argparse.Namespace) -> None:
+    """Refuse outputs that cannot be written, or would replace an input or each other.
+
+    Raises:
+        ValueError: one of them.
+    """
+    paths = {f"--{name.replace('_', '-')}": getattr(options, name) for name in OUTPUTS}
+    paths = {option: path for option, path in paths.items() if path}
+    for path in paths.values():
+        if not path.absolute().parent.is_dir():
+            raise ValueError(f"{path}: expected an existing folder, found none; create {path.parent} first")
+    check_outputs(paths, [*options.predictions, *filter(None, [options.context])])
+    for path in filter(None, (options.plot, options.detection_plot)):
+        check_figure_path(path)
 
 
 def add_intervals(results: dict[str, dict[str, Any]], rankings: dict[str, Rankings]) -> None:

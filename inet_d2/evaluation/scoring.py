@@ -12,6 +12,7 @@ from inet_d2.data.datasets.builtin import gallery_sizes_of, load_annotations, lo
 from inet_d2.data.datasets.protocol import EVERY, SearchProtocol
 from inet_d2.data.pids import is_labelled
 from inet_d2.data.records import annotation_boxes, annotation_pids, people_of, records_by_name
+from inet_d2.evaluation.detection_curve_metric import DetectionCurve, detection_curve
 from inet_d2.evaluation.detection_metric import detection_scores, match_mutually
 from inet_d2.evaluation.gallery_walk import RULES
 from inet_d2.evaluation.graph_matching import CUHK_SYSU_SIZE, PRW_SIZE, GraphMatching
@@ -208,6 +209,23 @@ def score_predictions(
         num_skipped={name: int((r.num_ground_truths == 0).sum()) for name, r in rankings.items()},
         rankings=rankings,
     )
+
+
+def curve_of_detections(predictions: SearchPredictions, data: ScoringData, *, score_thresh: float) -> DetectionCurve:
+    """The curve of which ``AP`` of the detection figures is the area.
+
+    Args:
+        predictions: of the whole test split.
+        data: of the same split.
+        score_thresh: detections below it do not count, in [0, 1]; the curve ends there.
+
+    Raises:
+        ValueError: the predictions do not fit the data set.
+    """
+    names = next(iter(data.protocols.values())).image_names
+    gallery, scores, _ = order_gallery(predictions, names, score_thresh)
+    matched = match_mutually(data.truths, gallery)
+    return detection_curve(scores, matched, num_truths=len(data.truths.boxes), num_images=len(names))
 
 
 def _check_context(context: ContextPredictions, num_queries: int) -> None:

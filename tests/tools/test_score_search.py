@@ -156,12 +156,39 @@ def test_rows_that_are_not_of_unit_length_are_told(score, path, predictions, tmp
     assert "unit length" not in caplog.text
 
 
-@pytest.mark.parametrize("option", ["--json", "--plot", "--per-query", "--failures"])
+@pytest.mark.parametrize(
+    "option", ["--json", "--plot", "--detection-plot", "--detection-csv", "--per-query", "--failures"]
+)
 def test_predictions_are_never_replaced(score, path, option, capsys):
     before = path.read_bytes()
     assert score(path, "--gallery-size", "50", option, path) == 2
     assert f"score_search: {option}: {path} is read here and would be replaced" in one_sentence(capsys)
     assert path.read_bytes() == before
+
+
+def test_detection_curves_as_picture_table_and_figure(score, path, predictions, tmp_path, capsys):
+    predictions.save(tmp_path / "q.npz")
+    plot, table, out = tmp_path / "plot.svg", tmp_path / "curve.csv", tmp_path / "out.json"
+    words = ["--detection-plot", plot, "--detection-csv", table, "--json", out, "--score-thresh", "0.6"]
+    assert score(path, tmp_path / "q.npz", "--gallery-size", "50", *words, "--labels", "ours", "theirs") == 0
+    assert b"<svg" in plot.read_bytes()
+    rows = list(csv.DictReader(table.read_text().splitlines()))
+    assert {row["predictions"] for row in rows} == {str(path), str(tmp_path / "q.npz")}
+    # Annotated boxes: every detection matches, so precision is 1 and recall is what the threshold leaves.
+    kept = np.sort(predictions.gallery_scores[predictions.gallery_scores >= 0.6])[::-1]
+    mine = [row for row in rows if row["predictions"] == str(path)]
+    assert [float(row["threshold"]) for row in mine] == kept.tolist()
+    assert {float(row["precision"]) for row in mine} == {1.0}
+    share = len(kept) / len(predictions.gallery_scores)
+    assert float(mine[-1]["recall"]) == pytest.approx(share)
+    detection = json.loads(out.read_text())[str(path)]["detection"]
+    assert detection["log_average_miss_rate"] == pytest.approx(100 * (1 - share))
+    assert f"log_average_miss_rate {100 * (1 - share):.2f}" in capsys.readouterr().out
+
+
+def test_two_outputs_are_two_files(score, path, tmp_path, capsys):
+    assert score(path, "--json", tmp_path / "a", "--per-query", tmp_path / "a") == 2
+    assert f"--per-query: {tmp_path / 'a'} is what --json writes; name another file" in capsys.readouterr().err
 
 
 def test_labels_name_the_lines_of_a_plot(tool):
