@@ -8,6 +8,7 @@ they change nothing.
 from detectron2.config import CfgNode as CN  # noqa: N817  (Detectron2's own idiom)
 
 from inet_d2.baselines.config import add_baseline_config
+from inet_d2.config_reid import add_reid_config
 
 
 def add_inet_config(cfg: CN) -> None:
@@ -32,6 +33,7 @@ def add_inet_config(cfg: CN) -> None:
     _add_solver_config(cfg)
     _add_test_config(cfg)
     add_baseline_config(cfg)
+    add_reid_config(cfg)
 
 
 def _add_backbone_config(cfg: CN) -> None:
@@ -222,7 +224,7 @@ def _add_crop_config(cfg: CN) -> None:
 
 def _add_solver_config(cfg: CN) -> None:
     # Builder of the training loader, a name in TRAIN_LOADER_REGISTRY: "build_pair_train_loader",
-    # "build_image_train_loader" or "build_crop_train_loader".
+    # "build_image_train_loader", "build_crop_train_loader" or "build_clip_train_loader".
     cfg.DATALOADER.TRAIN_LOADER = "build_pair_train_loader"
     # What a training does about a sample that cannot be loaded: "raise" ends the run, "skip" takes another sample in
     # its place and says so. An evaluation always ends. Ours.
@@ -266,16 +268,3 @@ def _add_test_config(cfg: CN) -> None:
     search.CROSS_CAMERA = False
     # Multiply similarities by the score of the detection, as NAE and SeqNet do ("confidence weighted similarity").
     search.CONFIDENCE_WEIGHT = False
-
-    reid = cfg.TEST.REID = CN()
-    # Average precision of re-identification: "step" (most code) or "trapezoid" (the authors' own of Market-1501, MARS).
-    reid.AP = "step"
-    # Also rank galleries of one image for each person, ten times, as the classic evaluation of CUHK03 does.
-    reid.SINGLE_SHOT = False
-    # Also give figures after k-reciprocal re-ranking (Zhong et al. 2017); the numbers are the published ones.
-    reid.RERANK = CN({"ENABLED": False})
-    # Neighbours that a row is described by, neighbours whose descriptions are averaged, and the share of the distance
-    # itself, in [0, 1].
-    reid.RERANK.K1 = 20
-    reid.RERANK.K2 = 6
-    reid.RERANK.WEIGHT = 0.3

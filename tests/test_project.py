@@ -20,6 +20,7 @@ LEVELS = {
     "inet_d2.scenes": 0,
     "inet_d2.command_line": 0,
     "inet_d2.config": 0,
+    "inet_d2.config_reid": 0,
     "inet_d2.conversion": 0,
     "inet_d2.files": 0,
     "inet_d2.npz_file": 0,

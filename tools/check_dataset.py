@@ -3,7 +3,7 @@
 Examples:
     DETECTRON2_DATASETS=/data python tools/check_dataset.py --dataset cuhk_sysu
     python tools/check_dataset.py --dataset prw --json counts.json
-    python tools/check_dataset.py --dataset market1501    # or dukemtmc_reid, cuhk03_detected, cuhk03_labelled, msmt17
+    python tools/check_dataset.py --dataset market1501    # crops and tracklets: see docs/reid.md
     python tools/check_dataset.py --dataset shop_train --config-file shop.yaml    # of your own, see docs/own_data.md
 
 The counts need the annotations only. Frames are looked for and their headers read; a copy of CUHK-SYSU or PRW without
@@ -33,6 +33,7 @@ from inet_d2.data.datasets import (
 )
 from inet_d2.data.datasets.cuhk_sysu import GALLERY_SIZES
 from inet_d2.data.datasets.frames import read_frame_sizes
+from inet_d2.data.datasets.tracklet_records import is_tracklets, load_tracklets
 from inet_d2.data.pids import is_labelled
 from inet_d2.engine import load_config
 from inet_d2.files import write_json
@@ -95,6 +96,17 @@ PUBLISHED_REID = {
         "train": {"images": 32621, "ids": 1041, "cameras": 15, "distractors": 0},
         "query": {"images": 11659, "ids": 3060, "cameras": 15, "distractors": 0},
         "gallery": {"images": 82161, "ids": 3060, "cameras": 15, "distractors": 0},
+    },
+    # Junk is left out of MARS's gallery, which holds the queries, too.
+    "mars": {
+        "train": {"tracklets": 8298, "images": 509914, "ids": 625, "cameras": 6, "distractors": 0},
+        "query": {"tracklets": 1980, "ids": 626, "cameras": 6, "distractors": 0},
+        "gallery": {"tracklets": 12180 - 870, "ids": 634, "cameras": 6, "distractors": 3248},
+    },
+    "dukemtmc_video": {
+        "train": {"tracklets": 2196, "ids": 702, "cameras": 8, "distractors": 0},
+        "query": {"tracklets": 702, "ids": 702, "cameras": 8, "distractors": 0},
+        "gallery": {"tracklets": 2636, "ids": 1110, "cameras": 8, "distractors": 0},
     },
 }
 JSON_KEYS = {
@@ -205,13 +217,23 @@ def count_crops(records: Sequence[dict[str, Any]]) -> dict[str, int]:
     }
 
 
+def count_tracklets(records: Sequence[dict[str, Any]]) -> dict[str, int]:
+    """Count tracklets, their images, ids, cameras and distractors of one split."""
+    people = [{**record, "annotations": [record]} for record in records]
+    counts = {"tracklets": len(records), **count_crops(people)}
+    return {**counts, "images": sum(len(record["file_names"]) for record in records)}
+
+
 def check_reid(dataset: str, *, decode: bool) -> tuple[dict[str, int], list[str]]:
-    """The same for crops, whose headers are read as they are counted."""
-    records = {split: load_records(name) for split, name in reid_split_names(dataset).items()}
-    counts = {split: count_crops(found) for split, found in records.items()}
+    """The same for crops, whose headers are read as they are counted, and for tracklets."""
+    names = reid_split_names(dataset)
+    load, count = (load_tracklets, count_tracklets) if is_tracklets(names["train"]) else (load_records, count_crops)
+    records = {split: load(name) for split, name in names.items()}
+    counts = {split: count(found) for split, found in records.items()}
     print(format_counts(dataset, counts))
-    paths = dict.fromkeys(Path(record["file_name"]) for split in records.values() for record in split)
-    problems = find_frame_problems(list(paths), decode=True) if decode else []
+    files = (path for split in records.values() for r in split for path in r.get("file_names") or [r["file_name"]])
+    paths = list(dict.fromkeys(map(Path, files)))
+    problems = find_frame_problems(paths, decode=decode) if decode or count is count_tracklets else []
     return {f"{split}_{name}": value for split, found in counts.items() for name, value in found.items()}, problems
 
 

@@ -6,15 +6,15 @@ from typing import Any
 
 import torch
 from detectron2.config import CfgNode
-from detectron2.data import DatasetFromList, build_detection_test_loader
+from detectron2.data import DatasetFromList
 from detectron2.utils import comm
 from detectron2.utils.registry import Registry
 
-from inet_d2.data.bad_samples import STRICT, BadSamplePolicy, BadSamples, GuardedMapper
+from inet_d2.data.bad_samples import BadSamplePolicy
 from inet_d2.data.crops import CropDataset, PersonCropMapper
 from inet_d2.data.datasets.builtin import load_protocol, load_records
 from inet_d2.data.datasets.protocol import SearchProtocol
-from inet_d2.data.guarded_loader import GuardedLoader
+from inet_d2.data.evaluation_loader import build_evaluation_loader, patience_of
 from inet_d2.data.paired_mapper import PairedDatasetMapper
 from inet_d2.data.pairs import PairDataset
 from inet_d2.data.person_mapper import PersonImageMapper
@@ -31,7 +31,7 @@ Builders of training loaders, chosen by ``DATALOADER.TRAIN_LOADER``: functions `
 endless iterable of batches, each a flat list of model inputs of length ``SOLVER.IMS_PER_BATCH`` / number of
 processes. Register yours with :func:`register_train_loader`, which asks what a batch is made of.
 """
-LOADER_ITEMS = ("pairs", "single images", "crops")
+LOADER_ITEMS = ("pairs", "single images", "crops", "clips")
 
 Record = dict[str, Any]
 ModelInput = dict[str, Any]
@@ -46,8 +46,9 @@ def register_train_loader(*, gives: str) -> Callable[[Callable], Callable]:
     """Decorator that registers a builder in ``TRAIN_LOADER_REGISTRY``, under its name.
 
     Args:
-        gives: what its batches are made of: "pairs" (images 2i and 2i + 1 show a common identity), "single images" or
-            "crops" (one person each). It is kept in the builder's attribute ``gives``.
+        gives: what its batches are made of: "pairs" (images 2i and 2i + 1 show a common identity), "single images",
+            "crops" (one person each) or "clips" (several frames of one person each). It is kept in the builder's
+            attribute ``gives``.
 
     Raises:
         ValueError: ``gives`` is none of these.
@@ -106,7 +107,7 @@ def build_pair_train_loader(cfg: CfgNode) -> Iterable[list[ModelInput]]:
     records = load_training_records(cfg.DATASETS.TRAIN, cfg.MODEL.ROI_REID_HEAD.NUM_PIDS)
     dataset = PairDataset(records)
     _logger.info("%s: %d same-identity image pairs", " + ".join(cfg.DATASETS.TRAIN), len(dataset))
-    return _build_item_loader(cfg, dataset, PairedDatasetMapper(cfg, is_train=True), images_per_item=2)
+    return build_item_loader(cfg, dataset, PairedDatasetMapper(cfg, is_train=True), images_per_item=2)
 
 
 @register_train_loader(gives="single images")
@@ -177,7 +178,7 @@ def build_crop_train_loader(cfg: CfgNode) -> Iterable[list[ModelInput]]:
             "INPUT.PERSON_CROP.CACHE_MIB: room for %d of %d boxes and their surroundings, %.0f MiB when all were seen"
         )
         _logger.info(message, kept.num_kept, dataset.num_appearances, kept.num_bytes / (1 << 20))
-    return _build_item_loader(cfg, dataset, mapper, images_per_item=given.PER_IDENTITY)
+    return build_item_loader(cfg, dataset, mapper, images_per_item=given.PER_IDENTITY)
 
 
 def build_search_test_loader(cfg: CfgNode, dataset_name: str) -> Iterable[list[ModelInput]]:
@@ -202,14 +203,7 @@ def build_search_test_loader(cfg: CfgNode, dataset_name: str) -> Iterable[list[M
         raise ValueError("TEST.SEARCH.GALLERY_SIZES is empty; name at least one size (0 is the full gallery)")
     records = load_records(dataset_name, with_sizes=True)
     protocol = load_protocol(dataset_name, sizes[0])
-    records = attach_query_boxes(records, protocol)
-    loader = build_detection_test_loader(
-        records, mapper=GuardedMapper(SearchDatasetMapper(cfg)), num_workers=cfg.DATALOADER.NUM_WORKERS
-    )
-    # Never skipped: without one of its images, a gallery gives other figures.
-    advice = "an evaluation leaves no image out, so repair the data set"
-    account = BadSamples(STRICT, epoch=len(records), advice=advice)
-    return GuardedLoader(loader, records, list, bad_samples=account, patience=_patience(cfg))
+    return build_evaluation_loader(cfg, attach_query_boxes(records, protocol), SearchDatasetMapper(cfg))
 
 
 def attach_query_boxes(records: Sequence[Record], protocol: SearchProtocol) -> list[Record]:
@@ -242,13 +236,18 @@ def attach_query_boxes(records: Sequence[Record], protocol: SearchProtocol) -> l
     ]
 
 
-def _build_item_loader(
+def build_item_loader(
     cfg: CfgNode,
     dataset: torch.utils.data.Dataset,
     mapper: Callable[[Any], list[ModelInput]],
     *,
     images_per_item: int,
 ) -> Iterable[list[ModelInput]]:
+    """Build an endless loader; ``mapper`` makes ``images_per_item`` model inputs of an item, which stay together.
+
+    Raises:
+        ValueError: the batch size does not fit.
+    """
     return build_stream_loader(
         dataset,
         mapper,
@@ -263,14 +262,8 @@ def _loading(cfg: CfgNode) -> dict[str, Any]:
     return {
         "num_workers": cfg.DATALOADER.NUM_WORKERS,
         "policy": BadSamplePolicy.from_config(cfg),
-        "patience": _patience(cfg),
+        "patience": patience_of(cfg),
     }
-
-
-def _patience(cfg: CfgNode) -> float:
-    if cfg.DATALOADER.PATIENCE < 0:
-        raise ValueError(f"DATALOADER.PATIENCE: expected seconds, 0 for never, found {cfg.DATALOADER.PATIENCE}.")
-    return cfg.DATALOADER.PATIENCE
 
 
 def _batches(cfg: CfgNode, size: int, *, images_per_item: int, groups: Sequence[int] | None = None) -> TrainingBatches:

@@ -4,14 +4,16 @@ from collections.abc import Iterable
 from typing import Any
 
 from detectron2.config import CfgNode
-from detectron2.data import build_detection_test_loader
 
+from inet_d2.data.clips import ClipMapper
 from inet_d2.data.crop_test_mapper import CropTestMapper
 from inet_d2.data.datasets.reid_split import load_reid_split
+from inet_d2.data.datasets.tracklet_records import is_tracklets
+from inet_d2.data.evaluation_loader import build_evaluation_loader
 
 
 def build_reid_test_loader(cfg: CfgNode, dataset_name: str) -> Iterable[list[dict[str, Any]]]:
-    """Build the loader of queries and gallery.
+    """Build the loader of queries and gallery, crops or tracklets.
 
     Args:
         cfg: configuration.
@@ -19,11 +21,12 @@ def build_reid_test_loader(cfg: CfgNode, dataset_name: str) -> Iterable[list[dic
 
     Returns:
         Iterable of batches; each input has ``reid_row``, its number among queries and gallery together, besides what
-        :class:`CropTestMapper` gives.
+        :class:`CropTestMapper` gives, or :meth:`ClipMapper.whole`.
 
     Raises:
         ValueError: see :func:`load_reid_split`.
     """
     split = load_reid_split(dataset_name)
     records = [{**record, "reid_row": row} for row, record in enumerate([*split.queries, *split.gallery])]
-    return build_detection_test_loader(records, mapper=CropTestMapper(cfg), num_workers=cfg.DATALOADER.NUM_WORKERS)
+    mapper = ClipMapper(cfg).whole if is_tracklets(dataset_name) else CropTestMapper(cfg)
+    return build_evaluation_loader(cfg, records, mapper)

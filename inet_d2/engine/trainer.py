@@ -262,5 +262,5 @@ def _check_loader(cfg: CfgNode, model: nn.Module) -> None:
         )
     raise ValueError(
         f'DATALOADER.TRAIN_LOADER is "{name}", which {found}, but {cfg.MODEL.META_ARCHITECTURE} trains on {wanted}; '
-        "use a loader that gives them (build_crop_train_loader gives crops)."
+        "use a loader that gives them (build_crop_train_loader gives crops, build_clip_train_loader clips)."
     )

@@ -11,7 +11,7 @@ from detectron2.evaluation import DatasetEvaluator
 from detectron2.utils import comm
 
 from inet_d2.data.datasets.reid_split import load_reid_split
-from inet_d2.evaluation.reid_scoring import ReidOptions, score_reid
+from inet_d2.evaluation.reid_scoring import ReidOptions, score_split
 from inet_d2.files import written_aside
 
 _logger = logging.getLogger(__name__)
@@ -65,7 +65,7 @@ class PersonReIDEvaluator(DatasetEvaluator):
         """Gather, save and score.
 
         Returns:
-            On the first process what :func:`score_reid` gives, elsewhere an empty dictionary.
+            On the first process what :func:`score_split` gives, elsewhere an empty dictionary.
 
         Raises:
             ValueError: a query or a row of the gallery was never processed.
@@ -87,7 +87,7 @@ class PersonReIDEvaluator(DatasetEvaluator):
         embeddings = np.stack([rows[row] for row in range(total)])
         queries, gallery = embeddings[:num_queries], embeddings[num_queries:]
         self._save(queries, gallery)
-        results = score_reid(queries, gallery, self._split.people(), self._options)
+        results = score_split(queries, gallery, self._split, self._options)
         _logger.info(
             "%s: %d queries, %d skipped without a match, gallery of %d",
             self._split.name,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from detectron2.config import CfgNode
 
+from inet_d2.data.datasets.reid_split import ReidSplit
 from inet_d2.evaluation.reid_metric import rank_crops, reid_figures, single_shot_ranks
 from inet_d2.evaluation.reranking import k_reciprocal_distances
 from inet_d2.evaluation.search_metric import check_ap_kind, share_within
@@ -87,4 +88,30 @@ def score_reid(
         ranks = np.concatenate(shots)
         ranks = ranks[ranks >= 0]
         results["reid_single_shot"] = {f"top{k}": 100 * share_within(ranks, k) for k in (1, 5, 10, 20)}
+    return results
+
+
+def score_split(
+    queries: np.ndarray, gallery: np.ndarray, split: ReidSplit, options: ReidOptions
+) -> dict[str, dict[str, float]]:
+    """Score a data set by its evaluations.
+
+    Where the gallery holds the queries themselves (MARS) there are two: most code takes them out of it; the authors'
+    keeps them, as distractors to each other, and has the trapezoid.
+
+    Args:
+        queries: (Q, D) float.
+        gallery: (G, D) float.
+        split: whose they are.
+        options: what is wanted.
+
+    Returns:
+        What :func:`score_reid` gives without the queries in the gallery; where it holds them, also ``reid_official``.
+    """
+    people, kept = split.people(), ~split.is_query
+    without = {name: value[kept] if name.startswith("gallery") else value for name, value in people.items()}
+    results = score_reid(queries, gallery[kept], without, options)
+    if not kept.all():
+        official = score_reid(queries, gallery, people, ReidOptions(ap="trapezoid"))
+        results["reid_official"] = official["reid"]
     return results

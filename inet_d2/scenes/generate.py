@@ -6,11 +6,7 @@ import json
 import logging
 import multiprocessing
 import os
-import shutil
-import tempfile
-from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -18,6 +14,7 @@ from pathlib import Path
 import cv2
 from tqdm import tqdm
 
+from inet_d2.scenes.folder import SETTINGS_FILE, is_there, made_aside
 from inet_d2.scenes.frame import draw_frame
 from inet_d2.scenes.plan import FramePlan, ScenePlan, plan_scenes
 from inet_d2.scenes.preset import ScenePreset, StreetPreset, get_preset
@@ -27,7 +24,6 @@ from inet_d2.scenes.writer import DrawnFrame, write_annotations
 _logger = logging.getLogger(__name__)
 
 LAYOUTS = {"cuhk_sysu": ("CUHK-SYSU", "Image/SSM"), "prw": ("PRW", "frames")}
-SETTINGS_FILE = "scenes.json"
 # Raise it when the same settings give other pictures: finished data sets are then made again.
 VERSION = 1
 FRAMES_PER_TASK = 4
@@ -83,11 +79,11 @@ def make_scenes(
         raise ValueError(f"layout prw needs a preset with cameras, found {preset!r}; choose street")
     root = Path(output) / LAYOUTS[layout][0]
     settings = json.dumps({"version": VERSION, "seed": seed, **asdict(chosen)}, indent=2) + "\n"
-    if _is_there(root, settings, force):
+    if is_there(root, settings, force):
         _logger.info("%s is already there, with the same settings", root)
         return root
     root.parent.mkdir(parents=True, exist_ok=True)
-    with _aside(root) as folder:
+    with made_aside(root) as folder:
         plan = plan_scenes(chosen, seed)
         drawn = _draw_frames(folder / LAYOUTS[layout][1], plan, chosen, seed, processes, progress)
         if layout == "prw":
@@ -98,37 +94,6 @@ def make_scenes(
             write_annotations(folder, plan, drawn, chosen.gallery_sizes)
         (folder / SETTINGS_FILE).write_text(settings)
     return root
-
-
-def _is_there(root: Path, settings: str, force: bool) -> bool:
-    """Whether the wanted data set is there; raises when something else is in the way."""
-    if not root.exists() or (root.is_dir() and not any(root.iterdir())):
-        return False
-    written = root / SETTINGS_FILE
-    if not written.is_file():
-        raise FileExistsError(f"{root} exists and was not generated (it has no {SETTINGS_FILE}); choose another output")
-    if force:
-        return False
-    if written.read_text() != settings:
-        raise FileExistsError(
-            f"{root} holds scenes of other settings (see {SETTINGS_FILE} there); pass --force "
-            "(force=True) to make them again, or choose another output"
-        )
-    return True
-
-
-@contextmanager
-def _aside(root: Path) -> Iterator[Path]:
-    """A new folder beside ``root`` that takes its place when the block ends well, and goes when it does not."""
-    folder = Path(tempfile.mkdtemp(prefix=f".{root.name}.partial-", dir=root.parent))
-    try:
-        yield folder
-        folder.chmod(0o755)
-        if root.exists():
-            shutil.rmtree(root)
-        os.replace(folder, root)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _draw_frames(

@@ -72,7 +72,7 @@ def sample_pose(person: Person, rng: np.random.Generator) -> Pose:
     )
 
 
-def _chain(start: np.ndarray, lengths: tuple[float, float], angles: tuple[float, float]) -> np.ndarray:
+def limb_joints(start: np.ndarray, lengths: tuple[float, float], angles: tuple[float, float]) -> np.ndarray:
     """(3, 2) joints of a limb that hangs from ``start``; angles from straight down, positive to the right."""
     points = [np.asarray(start)]
     for length, angle in zip(lengths, angles, strict=True):
@@ -86,8 +86,8 @@ def _side_legs(hip: np.ndarray, hip_half: float, length: float, stride: float, r
     half = (0.5 * length, 0.5 * length)
     legs = np.stack(
         [
-            _chain(hip, half, (forward * stride * 0.9, forward * stride * 0.9 - (bend if forward < 0 else 0.05))),
-            _chain(
+            limb_joints(hip, half, (forward * stride * 0.9, forward * stride * 0.9 - (bend if forward < 0 else 0.05))),
+            limb_joints(
                 hip,
                 half,
                 (-forward * stride * 0.9, -forward * stride * 0.9 - (bend if forward > 0 else 0.05)),
@@ -101,9 +101,9 @@ def _side_arms(neck: np.ndarray, shoulder_half: float, stride: float, rng: np.ra
     swing = stride * rng.uniform(0.6, 1.2) * (1 if rng.random() < 0.5 else -1)
     shoulder = moved(neck, 0, 0.035)
     lengths = (0.165, 0.15)
-    arms = [_chain(shoulder, lengths, (s, s + rng.uniform(0.1, 0.6))) for s in (-swing, swing)]
+    arms = [limb_joints(shoulder, lengths, (s, s + rng.uniform(0.1, 0.6))) for s in (-swing, swing)]
     if rng.random() < 0.1:
-        arms[1] = _chain(shoulder, lengths, (0.5, 2.4))
+        arms[1] = limb_joints(shoulder, lengths, (0.5, 2.4))
     return np.stack(arms)
 
 
@@ -115,7 +115,7 @@ def _front_legs(hip: np.ndarray, hip_half: float, length: float, stride: float, 
         short = 1 - 0.12 * stride if k == lifted else 1.0
         start = moved(hip, sign * 0.52 * hip_half, 0)
         angle = sign * spread[k]
-        legs.append(_chain(start, (0.5 * length * short, 0.5 * length * short), (angle, angle * 0.3)))
+        legs.append(limb_joints(start, (0.5 * length * short, 0.5 * length * short), (angle, angle * 0.3)))
     return np.stack(legs)
 
 
@@ -126,5 +126,5 @@ def _front_arms(neck: np.ndarray, shoulder_half: float, stride: float, rng: np.r
         shoulder = moved(neck, sign * (shoulder_half - 0.022), 0.03)
         out, bend = rng.uniform(0.06, 0.26), rng.uniform(-0.25, 0.08)
         angles = (0.75, 2.5) if k == raised else (out, out + bend)
-        arms.append(_chain(shoulder, (0.165, 0.15), (sign * angles[0], sign * angles[1])))
+        arms.append(limb_joints(shoulder, (0.165, 0.15), (sign * angles[0], sign * angles[1])))
     return np.stack(arms)

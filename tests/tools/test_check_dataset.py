@@ -120,4 +120,28 @@ def test_published_crops_add_up(tool):
     assert 13115 + published["market1501"]["gallery"]["distractors"] == published["market1501"]["gallery"]["images"]
     assert sum(split["images"] for split in published["cuhk03_labelled"].values()) == 14096
     assert sum(split["images"] for split in published["cuhk03_detected"].values()) == 14097
+    # MARS has 12,180 test tracklets, 870 of junk.
+    assert published["mars"]["gallery"]["tracklets"] == 11310
     assert set(published) == set(filter(tool("check_dataset").reid_split_names, published))
+
+
+def test_tracklets_beside_the_published_counts(tool, tmp_path, monkeypatch, capsys):
+    for split, person in (("train", 1), ("query", 3), ("gallery", 3), ("gallery", 4)):
+        for frame in (1, 2):
+            path = (
+                tmp_path
+                / "DukeMTMC-VideoReID"
+                / split
+                / f"{person:04d}"
+                / "0001"
+                / f"{person:04d}_C2_F{frame:04d}_X1.jpg"
+            )
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", (4, 8)).save(path)
+    monkeypatch.setenv("DETECTRON2_DATASETS", str(tmp_path))
+    assert tool("check_dataset").main(["--dataset", "dukemtmc_video"]) == 0
+    shown = capsys.readouterr().out
+    assert "| gallery | tracklets            |         2 |        2636 |" in shown
+    assert "| gallery | images               |         4 |           - |" in shown
+    assert "| gallery | ids                  |         2 |        1110 |" in shown
+    assert "frames: 8 of 8 are readable" in shown

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from detectron2.data import DatasetCatalog, MetadataCatalog
 
 from inet_d2.data.datasets.builtin import load_records
 from inet_d2.data.datasets.builtin_reid import PERSON_REID
+from inet_d2.data.datasets.tracklet_records import is_tracklets, load_tracklets
 from inet_d2.data.pids import is_labelled
 
 Record = dict[str, Any]
@@ -26,6 +28,7 @@ class ReidSplit:
         query_cameras: (Q,) int64.
         gallery_pids: (G,) int64; distractors are ``UNLABELLED``.
         gallery_cameras: (G,) int64.
+        is_query: (G,) bool, rows of the gallery that are queries themselves (MARS).
     """
 
     name: str
@@ -35,6 +38,7 @@ class ReidSplit:
     query_cameras: np.ndarray
     gallery_pids: np.ndarray
     gallery_cameras: np.ndarray
+    is_query: np.ndarray
 
     def people(self) -> dict[str, np.ndarray]:
         """The four arrays by name, as the metrics take them."""
@@ -63,15 +67,23 @@ def load_reid_split(name: str) -> ReidSplit:
     if gallery_name is None:
         known = [other for other in DatasetCatalog.list() if MetadataCatalog.get(other).get("gallery", None)]
         raise ValueError(f"{name}: expected queries with a gallery, one of {', '.join(sorted(known))}")
-    queries, gallery = load_records(name, with_sizes=True), load_records(gallery_name, with_sizes=True)
+    load = load_tracklets if is_tracklets(name) else partial(load_records, with_sizes=True)
+    queries, gallery = load(name), load(gallery_name)
     pids, cameras = _labels(name, queries)
     if not is_labelled(pids).all():
         first = queries[int(np.argmin(pids))]["image_id"]
         raise ValueError(f"{name}: {first}: expected queries of known identity, found none; leave it out")
-    return ReidSplit(name, queries, gallery, pids, cameras, *_labels(gallery_name, gallery))
+    is_query = np.zeros(len(gallery), dtype=bool)
+    if MetadataCatalog.get(name).get("gallery_holds_queries", False):
+        names = {record["image_id"] for record in queries}
+        is_query = np.array([record["image_id"] in names for record in gallery], dtype=bool)
+    return ReidSplit(name, queries, gallery, pids, cameras, *_labels(gallery_name, gallery), is_query)
 
 
 def _labels(name: str, records: Sequence[Record]) -> tuple[np.ndarray, np.ndarray]:
+    if records and "file_names" in records[0]:
+        pids = [record["person_id"] for record in records]
+        return np.array(pids, dtype=np.int64), np.array([r["camera_id"] for r in records], dtype=np.int64)
     for record in records:
         if "camera_id" not in record or len(record["annotations"]) != 1:
             raise ValueError(
