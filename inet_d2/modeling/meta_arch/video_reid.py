@@ -11,6 +11,7 @@ from inet_d2.modeling.clip_fusion import build_clip_fusion
 from inet_d2.modeling.gathering import gather_regions
 from inet_d2.modeling.identity.subgroups import form_subgroups
 from inet_d2.modeling.identity.triplet import triplet_loss
+from inet_d2.modeling.precision import at_least_float32, full_precision
 
 _FRAMES_AT_ONCE = 128
 
@@ -111,7 +112,18 @@ class VideoReID(nn.Module):
             return [{"embedding": self.embed_tracklet(x["frames"])} for x in batched_inputs]
         clips = torch.stack([x["frames"].to(self.device) for x in batched_inputs])
         pids = torch.tensor([x["pid"] for x in batched_inputs], device=self.device)
-        fused, regularisation = self.fusion(self.frame_features(clips.flatten(0, 1)).unflatten(0, clips.shape[:2]))
+        features = self.frame_features(clips.flatten(0, 1)).unflatten(0, clips.shape[:2])
+        with full_precision(features):
+            return self.losses(features, pids)
+
+    def losses(self, features: Tensor, pids: Tensor) -> dict[str, Tensor]:
+        """Losses of clips, by name.
+
+        Args:
+            features: (B, N, C, H, W) float.
+            pids: (B,) int64 in [0, C).
+        """
+        fused, regularisation = self.fusion(features)
         embeddings = self.embed(fused)
         embeddings, pids, _ = gather_regions(embeddings, pids, torch.arange(len(pids), device=self.device))
         logits = self.classifier(embeddings)
@@ -134,7 +146,7 @@ class VideoReID(nn.Module):
         Returns:
             (F, C, H, W) float.
         """
-        return self.backbone((frames.float() - self.pixel_mean) / self.pixel_std)[self.in_feature]
+        return at_least_float32(self.backbone((frames.float() - self.pixel_mean) / self.pixel_std)[self.in_feature])
 
     def embed(self, fused: Tensor) -> Tensor:
         """(B, C', H, W) fused maps to (B, D) float >= 0, of any length."""
@@ -152,8 +164,8 @@ class VideoReID(nn.Module):
         features = torch.cat([self.frame_features(part.to(self.device)) for part in frames.split(_FRAMES_AT_ONCE)])
         clips = features.tensor_split(-(-len(features) // self.clip_frames))
         # At most two lengths, which differ by one.
-        fused = [
-            self.fusion(torch.stack([c for c in clips if len(c) == n]))[0] for n in sorted({len(c) for c in clips})
-        ]
-        embeddings = torch.cat([self.embed(part) for part in fused])
-        return F.normalize(F.normalize(embeddings).mean(dim=0), dim=0)
+        lengths = sorted({len(clip) for clip in clips})
+        with full_precision(features):
+            fused = [self.fusion(torch.stack([clip for clip in clips if len(clip) == n]))[0] for n in lengths]
+            embeddings = torch.cat([self.embed(part) for part in fused])
+            return F.normalize(F.normalize(embeddings).mean(dim=0), dim=0)

@@ -81,6 +81,15 @@ def test_the_order_of_a_clips_frames_plays_no_part():
     assert torch.allclose(first["embedding"], second["embedding"], atol=1e-5)
 
 
+def test_half_precision_ends_at_the_backbone():
+    model = build().train()
+    with EventStorage(), torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        assert {loss.dtype for loss in model(clips()).values()} == {torch.float32}
+        embedding = model.eval()([{"frames": clips(1)[0]["frames"]}])[0]["embedding"]
+    assert embedding.dtype == torch.float32
+    assert embedding.norm().item() == pytest.approx(1, abs=1e-5)
+
+
 def test_every_tensor_follows_the_model_to_its_device():
     model = build().to("meta").eval()
     assert model([{"frames": clips(1)[0]["frames"]}])[0]["embedding"].device.type == "meta"
