@@ -233,7 +233,8 @@ def _add_solver_config(cfg: CN) -> None:
     cfg.DATALOADER.MAX_BAD_SHARE = 0.02
     # Seconds without a batch after which a warning says which files are waited for; 0 = never. Ours.
     cfg.DATALOADER.PATIENCE = 60.0
-    # "fp16" (gradients are scaled) or "bf16", where SOLVER.AMP.ENABLED; Detectron2 has the first. Ours.
+    # Where SOLVER.AMP.ENABLED: "fp16" (Detectron2's; gradients are scaled), "bf16", or "auto", which is bf16 where the
+    # device has instructions for it and float32 elsewhere. Ours.
     cfg.SOLVER.AMP.PRECISION = "fp16"
     # Batches of SOLVER.IMS_PER_BATCH whose gradients make one iteration, as the mean over all; Caffe's iter_size. Ours.
     cfg.SOLVER.ITER_SIZE = 1

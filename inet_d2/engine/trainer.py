@@ -63,12 +63,15 @@ class INetTrainer(DefaultTrainer):
         model = self.build_model(cfg)
         optimizer = self.build_optimizer(cfg, model)
         data_loader = self.build_train_loader(cfg)
+        precision = training_precision(cfg)
+        if precision is not None:
+            _logger.info("Convolutions and linear layers compute in %s.", precision)
         self._trainer = TrainStep(
             _distributed(model),
             data_loader,
             optimizer,
             output_dir=cfg.OUTPUT_DIR,
-            precision=training_precision(cfg),
+            precision=precision,
             iter_size=cfg.SOLVER.ITER_SIZE,
         )
         self.scheduler = self.build_lr_scheduler(cfg, optimizer)

@@ -4,7 +4,8 @@ import pytest
 import torch
 from detectron2.utils.env import seed_all_rng
 
-from inet_d2.engine import INetTrainer, RunStoppedError
+from inet_d2.engine import INetTrainer, RunStoppedError, load_config, precision, training_precision
+from places import config_path
 
 AMP = ("SOLVER.AMP.ENABLED", True, "SOLVER.AMP.PRECISION")
 
@@ -83,3 +84,18 @@ def test_a_scale_excuses_no_loss_that_is_not_finite(run_cfg, scale, factor):
     trainer.model.forward = lambda batch: {name: value * factor for name, value in forward(batch).items()}
     with pytest.raises(RunStoppedError, match=r"iteration 0: loss_.* not finite"):
         trainer.train()
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [("flags : avx2 amx_bf16 amx_tile", torch.bfloat16), ("flags : avx512_bf16", torch.bfloat16),
+     ("flags : avx2 avx512f", None), (None, None)],
+)  # fmt: skip
+def test_auto_is_what_the_processor_can_do(monkeypatch, tmp_path, flags, expected):
+    cfg = load_config(config_path("quick_schedules/inet_instant_test.yaml"), [*map(str, AMP), "auto"])
+    if flags is not None:
+        (tmp_path / "cpuinfo").write_text(flags)
+    monkeypatch.setattr(precision, "CPU_INFO", tmp_path / "cpuinfo")
+    assert training_precision(cfg) == expected
+    cfg.SOLVER.AMP.ENABLED = False
+    assert training_precision(cfg) is None

@@ -10,7 +10,7 @@ from places import config_path
         (["SOLVER.MAX_ITER", "0"], r"SOLVER\.MAX_ITER: expected at least 1, found 0"),
         (["SOLVER.CHECKPOINT_PERIOD", "0"], r"SOLVER\.CHECKPOINT_PERIOD: expected at least 1, found 0"),
         (["SOLVER.ITER_SIZE", "0"], r"SOLVER\.ITER_SIZE: expected at least 1, found 0"),
-        (["SOLVER.AMP.PRECISION", "half"], r'SOLVER\.AMP\.PRECISION: expected one of fp16, bf16, found "half"'),
+        (["SOLVER.AMP.PRECISION", "half"], r'SOLVER\.AMP\.PRECISION: expected one of fp16, bf16, auto, found "half"'),
         (["SOLVER.REFERENCE_WORLD_SIZE", "8"], r"REFERENCE_WORLD_SIZE: expected 0, found 8; batch size and schedule"),
         (["SOLVER.CHECKPOINTS_KEPT", "-1"], r"SOLVER\.CHECKPOINTS_KEPT: expected at least 0, found -1"),
         (["SOLVER.BASE_LR", "0.0"], r"SOLVER\.BASE_LR: expected a number above 0, found 0\.0"),

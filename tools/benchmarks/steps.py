@@ -143,6 +143,5 @@ def step_of(name: str, options: argparse.Namespace) -> TrainingStep | HEPStep:
         cfg.MODEL.ROI_REID_HEAD.CLASSIFIER.SPARSE_GRADIENT = len(rest) == 1
         return HEPStep(cfg, clock(options.clock, cfg.MODEL.DEVICE))
     cfg = configuration(options.config_file or STEP_CONFIG, options.opts, losses=None if kind == "I-Net" else [])
-    if rest == ["bf16"]:
-        cfg.SOLVER.AMP.ENABLED, cfg.SOLVER.AMP.PRECISION = True, "bf16"
+    cfg.SOLVER.AMP.ENABLED, cfg.SOLVER.AMP.PRECISION = rest == ["bf16"], "bf16"
     return TrainingStep(cfg, options.people, clock(options.clock, cfg.MODEL.DEVICE))

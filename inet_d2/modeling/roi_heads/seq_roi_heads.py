@@ -107,6 +107,14 @@ class SeqROIHeads(INetRes5ROIHeads):
             losses.update(self.compute_identity_losses(embeddings, sampled, targets))
         return sampled, losses
 
+    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *args: object) -> None:
+        """Let weights with one fifth stage (ImageNet's, a first stage's) fill both, as the source begins."""
+        own, shared = f"{prefix}reid_res5.", f"{prefix}res5."
+        if not any(name.startswith(own) for name in state_dict):
+            layers = [name for name in state_dict if name.startswith(shared)]
+            state_dict.update({own + name.removeprefix(shared): state_dict[name] for name in layers})
+        super()._load_from_state_dict(state_dict, prefix, *args)
+
     def _predict_first(self, features: dict[str, Tensor], proposals: list[Instances]) -> tuple[Tensor, Tensor]:
         pooled = self.pool_regions(features, [x.proposal_boxes for x in proposals])
         return self.box_predictor(self.pool_points(self.res5(pooled)))
