@@ -231,7 +231,7 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         usage="%(prog)s TABLE [options] [KEY VALUE ...]",
     )
-    parser.add_argument("table", choices=("table1", "table2", "table3", "table4", "fig4"))
+    parser.add_argument("table", choices=("table1", "table2", "table3", "table4", "fig4", "heads"))
     parser.add_argument(
         "--scale",
         choices=("demo", "study", "paper"),
