@@ -38,6 +38,17 @@ class FloatResizeTransform(Transform):
         return coords * np.array([new_width / width, new_height / height])
 
 
+class WholePixelResize(T.ResizeShortestEdge):
+    """Detectron2's resizing, whose rounding leaves no side of 0 pixels where a frame is very long and thin."""
+
+    def get_transform(self, image: np.ndarray) -> Transform:
+        """As Detectron2 draws it, both sides at least 1."""
+        transform = super().get_transform(image)
+        if not isinstance(transform, NoOpTransform):
+            transform.new_h, transform.new_w = max(1, transform.new_h), max(1, transform.new_w)
+        return transform
+
+
 class FloorResize(T.Augmentation):
     """Resize the short side to a given length, or the long one to ``max_size`` if that is less; sides are floored.
 
@@ -83,16 +94,35 @@ def build_augmentations(cfg: CfgNode, is_train: bool) -> list[T.Augmentation]:
     """Resizing and, in training, flipping, as INPUT says: Detectron2's list with the resizer of INPUT.RESIZE.
 
     Raises:
-        ValueError: INPUT.RESIZE is unknown.
+        ValueError: INPUT.RESIZE is unknown, or sizes are none that can be drawn.
     """
     given = cfg.INPUT
     if given.RESIZE not in RESIZERS:
         raise ValueError(f"INPUT.RESIZE: expected one of {', '.join(RESIZERS)}, found {given.RESIZE!r}")
+    _check_sizes(given, is_train)
     augmentations = detection_utils.build_augmentation(cfg, is_train)
-    if given.RESIZE == "detectron2":
-        return augmentations
+    kind = WholePixelResize if given.RESIZE == "detectron2" else FloorResize
     if is_train:
-        resize = FloorResize(given.MIN_SIZE_TRAIN, given.MAX_SIZE_TRAIN, given.MIN_SIZE_TRAIN_SAMPLING)
+        resize = kind(given.MIN_SIZE_TRAIN, given.MAX_SIZE_TRAIN, given.MIN_SIZE_TRAIN_SAMPLING)
     else:
-        resize = FloorResize([given.MIN_SIZE_TEST], given.MAX_SIZE_TEST)
+        resize = kind([given.MIN_SIZE_TEST], given.MAX_SIZE_TEST, "choice")
     return [resize if isinstance(x, T.ResizeShortestEdge) else x for x in augmentations]
+
+
+def _check_sizes(given: CfgNode, is_train: bool) -> None:
+    lengths = given.MIN_SIZE_TRAIN if is_train else (given.MIN_SIZE_TEST,)
+    key, largest = ("TRAIN", given.MAX_SIZE_TRAIN) if is_train else ("TEST", given.MAX_SIZE_TEST)
+    lengths = (lengths,) if isinstance(lengths, int) else tuple(lengths)
+    if not lengths or min(lengths) < 0 or largest < 1:
+        raise ValueError(
+            f"INPUT: expected MIN_SIZE_{key} of 0 or more pixels and MAX_SIZE_{key} of at least 1, found "
+            f"{lengths} and {largest}"
+        )
+    style = given.MIN_SIZE_TRAIN_SAMPLING
+    if is_train and style not in ("choice", "range"):
+        raise ValueError(f'INPUT.MIN_SIZE_TRAIN_SAMPLING: expected "choice" or "range", found {style!r}')
+    if is_train and style == "range" and (len(lengths) != 2 or not 0 < lengths[0] <= lengths[1]):
+        raise ValueError(
+            f'INPUT.MIN_SIZE_TRAIN: with MIN_SIZE_TRAIN_SAMPLING "range" expected two lengths, the least and the '
+            f'largest, found {lengths}; "choice" draws one of any number of lengths'
+        )

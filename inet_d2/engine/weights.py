@@ -55,7 +55,9 @@ def _warn_of_none(checkpointer: Checkpointer, complete: bool) -> None:
             hint = f"; {checkpointer.save_dir} holds a checkpoint, which --resume takes"
         _logger.warning("MODEL.WEIGHTS is empty: the model has random weights%s.", hint)
         return
-    frozen = [name for name, parameter in checkpointer.model.named_parameters() if not parameter.requires_grad]
+    model = checkpointer.model
+    idle = tuple(f"{part}." for part in getattr(model, "idle_parts", ()))
+    frozen = [name for name, p in model.named_parameters() if not p.requires_grad and not name.startswith(idle)]
     if frozen:
         _logger.warning(
             "MODEL.WEIGHTS is empty, and %d parameters stay as they are, at random: %s. Name weights, or unfreeze them "

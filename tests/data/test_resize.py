@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from detectron2.data import transforms as T
 
-from inet_d2.data.resize import FloatResizeTransform, FloorResize, build_augmentations, floored_size
+from inet_d2.data.resize import RESIZERS, FloatResizeTransform, FloorResize, build_augmentations, floored_size
 from inet_d2.engine import load_config
 
 
@@ -73,3 +73,45 @@ def test_another_resizer_is_refused():
     cfg = load_config("", ["INPUT.RESIZE", "pillow"])
     with pytest.raises(ValueError, match=r"INPUT\.RESIZE: expected one of detectron2, torchvision, found .pillow."):
         build_augmentations(cfg, is_train=True)
+
+
+@pytest.mark.parametrize("resizer", RESIZERS)
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"MIN_SIZE_TRAIN": (), "MIN_SIZE_TRAIN_SAMPLING": "choice"}, r"MIN_SIZE_TRAIN of 0 or more .* found \(\) and"),
+        ({"MIN_SIZE_TRAIN": (480, -1)}, r"found \(480, -1\) and"),
+        ({"MAX_SIZE_TRAIN": 0}, "MAX_SIZE_TRAIN of at least 1"),
+        ({"MIN_SIZE_TRAIN_SAMPLING": "random"}, 'SAMPLING: expected "choice" or "range", found \'random\''),
+        ({"MIN_SIZE_TRAIN": (480,), "MIN_SIZE_TRAIN_SAMPLING": "range"}, r"two lengths.* found \(480,\)"),
+        ({"MIN_SIZE_TRAIN": (480, 600, 800), "MIN_SIZE_TRAIN_SAMPLING": "range"}, r"found \(480, 600, 800\)"),
+        ({"MIN_SIZE_TRAIN": (600, 480), "MIN_SIZE_TRAIN_SAMPLING": "range"}, r"found \(600, 480\)"),
+    ],
+)
+def test_sizes_that_cannot_be_drawn_are_refused(resizer, changes, message):
+    cfg = load_config("")
+    cfg.INPUT.RESIZE = resizer
+    for key, value in changes.items():
+        cfg.INPUT[key] = value
+    with pytest.raises(ValueError, match=message):
+        build_augmentations(cfg, is_train=True)
+
+
+def test_the_testing_size_is_checked_too():
+    cfg = load_config("")
+    cfg.INPUT.MIN_SIZE_TEST = -5
+    with pytest.raises(ValueError, match=r"MIN_SIZE_TEST of 0 or more .* found \(-5,\) and 1333"):
+        build_augmentations(cfg, is_train=False)
+
+
+@pytest.mark.parametrize("resizer", RESIZERS)
+@pytest.mark.parametrize("size", [(1, 3001), (3001, 1)])
+def test_no_side_vanishes(resizer, size):
+    cfg = load_config("", ["INPUT.RESIZE", resizer, "INPUT.MIN_SIZE_TEST", "60", "INPUT.MAX_SIZE_TEST", "100"])
+    (resize,) = build_augmentations(cfg, is_train=False)
+    image = np.zeros((*size, 3), dtype=np.uint8)
+    transform = resize.get_transform(image)
+    # 100 / 3001 = 0.033 of a pixel is left of the short side
+    assert transform.apply_image(image).shape[:2] == tuple(min(100, side) for side in size)
+    scaled = transform.apply_box(np.array([[0.0, 0.0, size[1], size[0]]]))
+    np.testing.assert_allclose(scaled, [[0, 0, min(100, size[1]), min(100, size[0])]])

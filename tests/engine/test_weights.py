@@ -188,3 +188,7 @@ def test_random_weights_that_never_learn_are_named(model, tmp_path, caplog):
     model[0].requires_grad_(False)
     find_weights(Checkpointer(model, str(tmp_path)), "", resume=False, complete=False)
     assert "2 parameters stay as they are, at random: 0.weight, 0.bias. Name weights, or unfreeze them" in caplog.text
+    caplog.clear()
+    model.idle_parts = ("0",)  # what the stage does not use may stay at random
+    find_weights(Checkpointer(model, str(tmp_path)), "", resume=False, complete=False)
+    assert caplog.text == ""

@@ -49,10 +49,14 @@ class CropReID(INet):
         self.softmax_weight = softmax_weight
         self.pair_weight = pair_weight
         # What only the joint stage uses gets no gradient here and must not look trainable to a distributed trainer.
-        self.roi_heads.identity_losses.terms.requires_grad_(False)
-        self.roi_heads.box_predictor.requires_grad_(False)
-        if not self.roi_heads.reid_head.needs_region_features:
-            self.roi_heads.box_head.requires_grad_(False)
+        for part in self.idle_parts:
+            self.get_submodule(part).requires_grad_(False)
+
+    @property
+    def idle_parts(self) -> tuple[str, ...]:
+        """Names of the modules that only the joint stage uses."""
+        always = ("roi_heads.identity_losses.terms", "roi_heads.box_predictor")
+        return always if self.roi_heads.reid_head.needs_region_features else (*always, "roi_heads.box_head")
 
     @classmethod
     def from_config(cls, cfg: CfgNode) -> dict:
