@@ -1,6 +1,5 @@
 """Reading published weight files without running what is in them."""
 
-import pickle
 from pathlib import Path
 from pickle import PickleError, Unpickler, UnpicklingError
 from types import SimpleNamespace
@@ -10,7 +9,7 @@ import torch
 from torch import Tensor
 
 # What pickle and torch raise for files that are cut off or are none of theirs.
-_UNREADABLE = (AttributeError, EOFError, ImportError, LookupError, RuntimeError, TypeError, ValueError, PickleError)
+UNREADABLE = (AttributeError, EOFError, ImportError, LookupError, RuntimeError, TypeError, ValueError, PickleError)
 _NUMPY_NAMES = frozenset({"_reconstruct", "scalar", "ndarray", "dtype", "_frombuffer"})
 _PLAIN = frozenset({("collections", "OrderedDict"), ("_codecs", "encode")})
 _TORCH = frozenset({("torch._utils", "_rebuild_tensor_v2"), ("torch._utils", "_rebuild_parameter")})
@@ -23,7 +22,14 @@ class ArrayUnpickler(Unpickler):
         """The few functions that make up an array, an OrderedDict and Python 2's bytes."""
         if (module.split(".")[0] == "numpy" and name in _NUMPY_NAMES) or (module, name) in _PLAIN:
             return super().find_class(module, name)
+        if (module, name) == ("__builtin__", "bytes"):
+            return _no_bytes
         raise UnpicklingError(f"it contains {module}.{name}")
+
+
+def _no_bytes() -> bytes:
+    """How torch.save writes the content of an empty array; bytes itself would take a number and fill memory."""
+    return b""
 
 
 class TensorUnpickler(Unpickler):
@@ -41,13 +47,15 @@ class TensorUnpickler(Unpickler):
         raise UnpicklingError(f"it contains {module}.{name}")
 
 
-# torch.load takes a module with the interface of pickle.
-_TENSOR_PICKLE = SimpleNamespace(
-    **{name: getattr(pickle, name) for name in ("loads", "dump", "dumps", "PickleError", "UnpicklingError")},
-    Unpickler=TensorUnpickler,
-    load=lambda file, **options: TensorUnpickler(file, **options).load(),
-    __name__="tensor_pickle",
-)
+def pickle_with(unpickler: type[Unpickler]) -> SimpleNamespace:
+    """What torch.load takes in the place of the module pickle: its interface, reading with another class."""
+    return SimpleNamespace(
+        PickleError=PickleError,
+        UnpicklingError=UnpicklingError,
+        Unpickler=unpickler,
+        load=lambda file, **options: unpickler(file, **options).load(),
+        __name__="restricted_pickle",
+    )
 
 
 def read_weights(path: Path) -> tuple[dict[str, Tensor], str]:
@@ -67,7 +75,7 @@ def read_weights(path: Path) -> tuple[dict[str, Tensor], str]:
         raise FileNotFoundError(f"{path}: expected a file of weights, found none; download it first")
     try:
         content = _read(path)
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         reason = str(error).partition("\n")[0] if isinstance(error, PickleError) else type(error).__name__
         raise ValueError(f"{path}: expected named arrays, found a file that cannot be read ({reason:.120})") from error
     author = content.get("__author__", "") if isinstance(content, dict) else ""
@@ -90,6 +98,5 @@ def _read(path: Path) -> object:
             if "instruction" not in str(refusal) and "operand" not in str(refusal):
                 raise
             file.seek(0)
-            return torch.load(
-                file, map_location="cpu", weights_only=False, pickle_module=_TENSOR_PICKLE, encoding="latin1"
-            )
+            restricted = pickle_with(TensorUnpickler)
+            return torch.load(file, map_location="cpu", weights_only=False, pickle_module=restricted, encoding="latin1")

@@ -6,31 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from inet_d2.data.datasets import load_annotations, load_protocol
-from inet_d2.evaluation import SearchPredictions, load_scoring_data, score_predictions
+from inet_d2.data.datasets import load_protocol
+from inet_d2.evaluation import load_scoring_data, score_predictions
 from inet_d2.evaluation.graph_matching import context_of_queries
 
 TEST = "cuhk_sysu_test"
-
-
-@pytest.fixture
-def predictions(tiny_datasets):
-    """Annotated boxes with noisy identities."""
-    generator = np.random.default_rng(0)
-    records = load_annotations(TEST)
-    protocol = load_protocol(TEST, 50)
-    people = [a for record in records for a in record["annotations"]]
-    identities = generator.standard_normal((protocol.num_queries + 1, 8))
-    return SearchPredictions(
-        gallery_names=np.array([r["image_id"] for r in records]),
-        gallery_counts=[len(r["annotations"]) for r in records],
-        gallery_boxes=np.array([a["bbox"] for a in people]),
-        gallery_scores=generator.uniform(0.4, 1, len(people)),
-        gallery_embeddings=identities[[a["person_id"] for a in people]] + generator.standard_normal((len(people), 8)),
-        query_names=protocol.query_names,
-        query_boxes=protocol.query_boxes,
-        query_embeddings=identities[:-1],
-    )
 
 
 @pytest.fixture
