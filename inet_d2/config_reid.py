@@ -17,6 +17,8 @@ def _add_video_config(cfg: CN) -> None:
     clip.SIZE = (256, 128)
     # Clips per identity in a batch; SOLVER.IMS_PER_BATCH counts clips and must be a multiple of it.
     clip.PER_IDENTITY = 4
+    # Frames of a tracklet that are looked at in testing, evenly spread over it; 0 = all. Ours.
+    clip.TEST_FRAMES = 0
 
     video = cfg.MODEL.VIDEO_REID = CN()
     # What makes one map of a clip's: "SpatialTemporalAttention" (STA, Fu et al. 2019) or "AveragePooling".

@@ -43,6 +43,7 @@ class ClipMapper:
         size: (h, w) in pixels that crops are resized to.
         num_frames: N, frames of a clip.
         num_clips: clips per item.
+        test_frames: frames of a tracklet that are looked at in testing, evenly spread over it; 0 for all.
         flip_prob: chance of a mirrored clip, in [0, 1].
         image_format: value of ``INPUT.FORMAT``.
 
@@ -52,17 +53,24 @@ class ClipMapper:
 
     @configurable
     def __init__(
-        self, *, size: tuple[int, int], num_frames: int, num_clips: int, flip_prob: float, image_format: str
+        self,
+        *,
+        size: tuple[int, int],
+        num_frames: int,
+        num_clips: int,
+        flip_prob: float,
+        image_format: str,
+        test_frames: int = 0,
     ) -> None:
-        if min(*size, num_frames, num_clips) < 1:
+        if min(*size, num_frames, num_clips) < 1 or test_frames < 0:
             raise ValueError(
-                "INPUT.CLIP: expected SIZE, FRAMES and PER_IDENTITY of at least 1, found "
-                f"{tuple(size)}, {num_frames} and {num_clips}"
+                "INPUT.CLIP: expected SIZE, FRAMES and PER_IDENTITY of at least 1 and TEST_FRAMES of at least 0, found "
+                f"{tuple(size)}, {num_frames}, {num_clips} and {test_frames}"
             )
         check_image_format(image_format)
         self.size = (int(size[0]), int(size[1]))
         self.num_frames, self.num_clips = num_frames, num_clips
-        self.flip_prob, self.image_format = flip_prob, image_format
+        self.flip_prob, self.image_format, self.test_frames = flip_prob, image_format, test_frames
 
     @classmethod
     def from_config(cls, cfg: CfgNode) -> dict[str, Any]:
@@ -74,6 +82,7 @@ class ClipMapper:
             "num_clips": clip.PER_IDENTITY,
             "flip_prob": 0.5 if cfg.INPUT.RANDOM_FLIP == "horizontal" else 0.0,
             "image_format": cfg.INPUT.FORMAT,
+            "test_frames": clip.TEST_FRAMES,
         }
 
     def __call__(self, item: dict[str, Any]) -> list[dict[str, Any]]:
@@ -94,19 +103,25 @@ class ClipMapper:
         return [self._clip(item["tracklets"][i], item["pid"]) for i in chosen]
 
     def whole(self, record: Record) -> dict[str, Any]:
-        """All frames of a tracklet.
+        """The frames of a tracklet that testing looks at.
 
         Args:
             record: it is not changed.
 
         Returns:
-            Its entries without ``file_names``, with ``frames`` (T, 3, h, w) uint8.
+            Its entries without ``file_names``, with ``frames`` (T, 3, h, w) uint8; T is at most ``test_frames``, if
+            that is not 0.
 
         Raises:
             FileNotFoundError, ValueError: as above.
         """
         mapped = {key: value for key, value in record.items() if key != "file_names"}
-        return {**mapped, "frames": self._read(record["file_names"], is_flipped=False)}
+        paths = record["file_names"]
+        if 0 < self.test_frames < len(paths):
+            # The middle of each of so many equal parts.
+            chosen = (2 * np.arange(self.test_frames) + 1) * len(paths) // (2 * self.test_frames)
+            paths = [paths[i] for i in chosen]
+        return {**mapped, "frames": self._read(paths, is_flipped=False)}
 
     def _clip(self, record: Record, pid: int) -> dict[str, Any]:
         paths = record["file_names"]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from detectron2.config import CfgNode
 
 from inet_d2.data.datasets.builtin import load_annotations, load_records
+from inet_d2.data.datasets.tracklet_records import is_tracklets, load_tracklets
 from inet_d2.data.pids import is_labelled
 from inet_d2.data.records import Record, image_name, people_of, person_id
 
@@ -39,11 +40,24 @@ def training_identities(names: Sequence[str]) -> TrainingIdentities:
     """
     count, lines = 0, []
     for name in names:
-        people = [(image_name(r), p) for r in load_annotations(name) for p in people_of(r) if is_labelled(person_id(p))]
-        lines += [f"{image}\t{person_id(p) + count}\t{[round(x) for x in p['bbox']]}" for image, p in people]
-        count += len({person_id(person) for _, person in people})
+        people = _labelled_people(name)
+        lines += [f"{image}\t{pid + count}\t{place}" for image, pid, place in people]
+        count += len({pid for _, pid, _ in people})
     digest = hashlib.sha256("\n".join(sorted(lines)).encode("utf-8", "surrogatepass")).hexdigest()
     return TrainingIdentities(count, digest if lines else "")
+
+
+def _labelled_people(name: str) -> list[tuple[str, int, list[int]]]:
+    """Image, identity and box of each labelled person; of a tracklet its name, identity and number of frames."""
+    if is_tracklets(name):
+        found = [(str(r["image_id"]), r["person_id"], [len(r["file_names"])]) for r in load_tracklets(name)]
+    else:
+        found = [
+            (image_name(record), person_id(person), [round(x) for x in person["bbox"]])
+            for record in load_annotations(name)
+            for person in people_of(record)
+        ]
+    return [person for person in found if is_labelled(person[1])]
 
 
 def with_counted_pids(cfg: CfgNode) -> CfgNode:

@@ -76,6 +76,15 @@ def test_testing_takes_all_frames_in_order_without_chance(records):
     assert (np.random.get_state()[1] == state).all()  # noqa: NPY002
 
 
+@pytest.mark.parametrize(
+    ("count", "shown"), [(1, [55]), (2, [45, 60]), (3, [45, 55, 65]), (6, [40, 45, 50, 55, 60, 65])]
+)
+def test_testing_may_look_at_fewer_frames(records, count, shown):
+    # Six frames in as many equal parts: the middle of each.
+    assert greys(mapper(test_frames=count).whole(records[1])["frames"]) == shown
+    assert greys(mapper(test_frames=9).whole(records[2])["frames"]) == [80, 85]
+
+
 def test_crops_of_any_size_become_one_size(records):
     assert mapper(size=(16, 16)).whole(records[1])["frames"].shape == (6, 3, 16, 16)
     assert mapper(size=(4, 2)).whole(records[1])["frames"].shape == (6, 3, 4, 2)
