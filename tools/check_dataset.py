@@ -35,6 +35,7 @@ from inet_d2.data.datasets.cuhk_sysu import GALLERY_SIZES
 from inet_d2.data.datasets.frames import read_frame_sizes
 from inet_d2.data.datasets.tracklet_records import is_tracklets, load_tracklets
 from inet_d2.data.pids import is_labelled
+from inet_d2.data.training_records import check_images
 from inet_d2.engine import load_config
 from inet_d2.files import write_json
 from inet_d2.image_file import read_image
@@ -246,7 +247,11 @@ def check_own(name: str, *, decode: bool) -> tuple[dict[str, int], list[str]]:
     except ValueError as error:
         print(f"search protocol: none ({error})")
     print(format_counts(name, {name: counts}))
-    return counts, find_frame_problems([Path(record["file_name"]) for record in records], decode=decode)
+    check_images([name], [records])
+    problems = find_frame_problems([Path(record["file_name"]) for record in records], decode=decode)
+    if not problems:
+        load_records(name)  # with the sizes of the frames, in which the boxes have to lie
+    return counts, problems
 
 
 def run(options: argparse.Namespace) -> list[str]:

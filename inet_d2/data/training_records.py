@@ -91,11 +91,13 @@ def load_training_records(names: Sequence[str], num_pids: int) -> list[Record]:
         Set after set.
 
     Raises:
-        ValueError: no set or one twice, ``num_pids`` is not what the sets have, or identities have gaps.
+        ValueError: no set or one twice, no image or one twice, ``num_pids`` is not what the sets have, identities have
+            gaps, or most images show one identity several times.
     """
     if not names or len(set(names)) < len(names):
         raise ValueError(f"DATASETS.TRAIN: expected the names of different data sets, found {tuple(names)}")
     parts = [load_records(name) for name in names]
+    check_images(names, parts)
     counts = [_count_identities(name, records) for name, records in zip(names, parts, strict=True)]
     num_people, title = sum(len(people_of(record)) for part in parts for record in part), " + ".join(names)
     if num_pids and not sum(counts):
@@ -117,6 +119,40 @@ def load_training_records(names: Sequence[str], num_pids: int) -> list[Record]:
             )
     firsts = [sum(counts[:place]) for place in range(len(counts))]
     return [_renumbered(record, first) for part, first in zip(parts, firsts, strict=True) for record in part]
+
+
+def check_images(names: Sequence[str], parts: Sequence[Sequence[Record]]) -> None:
+    """Refuse images that come twice, and identities that tell nobody apart.
+
+    Args:
+        names: of data sets that are used together.
+        parts: their records.
+
+    Raises:
+        ValueError: a set has no image, an image comes twice, or most images with several labelled people show one of
+            them several times.
+    """
+    places: dict[str, str] = {}
+    for name, records in zip(names, parts, strict=True):
+        if not records:
+            raise ValueError(f"{name}: expected images, found none; check the data set")
+        for record in records:
+            path = record["file_name"]
+            if path in places:
+                raise ValueError(
+                    f"{name}: expected every image once, found {path} again (in {places[path]}); its people would be "
+                    "paired with themselves, or kept apart from themselves: list it once"
+                )
+            places[path] = name
+        pids = [[pid for p in people_of(r) if is_labelled(pid := person_id(p))] for r in records]
+        several = [row for row, found in enumerate(pids) if len(found) > 1]
+        repeated = [row for row in several if len(set(pids[row])) < len(pids[row])]
+        if len(repeated) > 1 and 2 * len(repeated) > len(several):
+            raise ValueError(
+                f"{name}: person_id: expected every identity once in an image, found some repeated in "
+                f"{len(repeated)} of the {len(several)} images with several labelled people, first "
+                f"{records[repeated[0]]['file_name']}; give people whom nobody has told apart the person_id -1, or none"
+            )
 
 
 def _count_identities(name: str, records: list[Record]) -> int:

@@ -61,6 +61,7 @@ class INetTrainer(DefaultTrainer):
         # Not Detectron2's own __init__, which cannot wrap a model on the CPU for several processes.
         TrainerBase.__init__(self)
         model = self.build_model(cfg)
+        _check_identities(cfg, model)
         optimizer = self.build_optimizer(cfg, model)
         data_loader = self.build_train_loader(cfg)
         precision = training_precision(cfg)
@@ -267,3 +268,14 @@ def _check_loader(cfg: CfgNode, model: nn.Module) -> None:
         f'DATALOADER.TRAIN_LOADER is "{name}", which {found}, but {cfg.MODEL.META_ARCHITECTURE} trains on {wanted}; '
         "use a loader that gives them (build_crop_train_loader gives crops, build_clip_train_loader clips)."
     )
+
+
+def _check_identities(cfg: CfgNode, model: nn.Module) -> None:
+    """Refuse identity losses where the training sets know nobody; they would run and learn nothing."""
+    losses = getattr(getattr(model, "roi_heads", None), "identity_losses", None)
+    if cfg.MODEL.ROI_REID_HEAD.NUM_PIDS == 0 and losses is not None and len(losses.terms):
+        raise ValueError(
+            f"{' + '.join(cfg.DATASETS.TRAIN)}: person_id: expected labelled people, whom the losses "
+            f"{', '.join(term.config_node for term in losses.terms.values())} learn from, found none; give annotations "
+            'a person_id, or train a detector alone (MODEL.ROI_REID_HEAD.EMBEDDING "box_head", every loss off).'
+        )

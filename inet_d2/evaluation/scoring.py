@@ -94,6 +94,8 @@ def load_scoring_data(
     protocols = {str(size or FULL_GALLERY): load_protocol(dataset_name, size) for size in sizes}
     if cross_camera:
         protocols = {name: protocol.across_cameras() for name, protocol in protocols.items()}
+        for protocol in protocols.values():
+            protocol.check_scorable()
     first = next(iter(protocols.values()))
     for protocol in protocols.values():
         if not (

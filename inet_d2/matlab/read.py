@@ -71,7 +71,7 @@ def boxes_of(values: Sequence[np.ndarray]) -> np.ndarray:
         (R, 4) float64 as stored (x, y, width, height); NaN where the stored box is empty.
 
     Raises:
-        ValueError: an array has neither four numbers nor none.
+        ValueError: an array has neither four finite numbers nor none.
     """
     sizes = np.fromiter((np.size(value) for value in values), dtype=np.int64, count=len(values))
     wrong = np.flatnonzero((sizes != 4) & (sizes != 0))
@@ -82,4 +82,7 @@ def boxes_of(values: Sequence[np.ndarray]) -> np.ndarray:
     if filled.size:
         flat = np.concatenate([np.asarray(values[index], dtype=np.float64).reshape(-1) for index in filled])
         boxes[filled] = flat.reshape(-1, 4)
+        if not np.isfinite(flat).all():
+            wrong = boxes[filled][~np.isfinite(boxes[filled]).all(axis=1)][0]
+            raise ValueError(f"expected four finite numbers (x, y, width, height), found {wrong.tolist()}")
     return boxes

@@ -309,6 +309,46 @@ def test_identities_of_several_training_sets_are_numbered_one_after_the_other(tr
     assert [person["person_id"] for record in records for person in record["annotations"]] == [0, -1, 0]
 
 
+@pytest.mark.parametrize("loader", LOADERS)
+@pytest.mark.parametrize(
+    ("people", "message"),
+    [
+        ({"a.png": [(BOX, 0), (BOX, 0)], "b.png": [(BOX, 0), (BOX, 1)], "c.png": [(BOX, 1), (BOX, 1)]},
+         r"person_id: expected every identity once in an image, found some repeated in 2 of the 3 images .*a\.png"),
+        ({"a.png": [([70, 5, 90, 40], 0)], "b.png": [([70, 5, 90, 40], 0), (BOX, 1)], "c.png": [([-9, 5, 0, 40], 0)]},
+         r"pairs_of_tests_train: 3 of 4 boxes have no area inside of their images"),
+        ({}, "pairs_of_tests_train: expected images, found none"),
+    ],
+)  # fmt: skip
+def test_what_would_train_silently_wrong(training_set, make_record, monkeypatch, loader, people, message):
+    records = [make_record(name, boxes) for name, boxes in people.items()]
+    monkeypatch.setattr(DatasetCatalog, "get", lambda name: records)
+    training_set.DATALOADER.TRAIN_LOADER = loader
+    with pytest.raises(ValueError, match=message):
+        build_train_loader(training_set)
+
+
+def test_an_image_that_comes_twice(training_set):
+    """In one set or in two: its people would be paired with themselves."""
+    records = DatasetCatalog.get(training_set.DATASETS.TRAIN[0])
+    copy = {**records[0], "image_id": "another"}
+    DatasetCatalog.register("copies_of_tests_train", lambda: [*records[1:], copy, copy])
+    try:
+        training_set.DATASETS.TRAIN = ("copies_of_tests_train",)
+        with pytest.raises(
+            ValueError, match=r"copies_of_tests_train: .* found \S*a\.png again \(in copies_of_tests_tr"
+        ):
+            build_train_loader(training_set)
+        training_set.DATASETS.TRAIN = ("pairs_of_tests_train", "copies_of_tests_train")
+        with pytest.raises(
+            ValueError, match=r"copies_of_tests_train: .* found \S*b\.png again \(in pairs_of_tests_tra"
+        ):
+            build_train_loader(training_set)
+    finally:
+        DatasetCatalog.remove("copies_of_tests_train")
+        MetadataCatalog.pop("copies_of_tests_train", None)
+
+
 def test_unknown_loader_lists_the_known_ones(training_set):
     training_set.DATALOADER.TRAIN_LOADER = "build_pairs"
     message = "'build_pairs', which is not .*: build_crop_train_loader, build_image_train_loader, build_pair"

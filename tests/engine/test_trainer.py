@@ -3,6 +3,7 @@ import math
 
 import pytest
 import torch
+from detectron2.data import DatasetCatalog
 from detectron2.modeling import build_model
 
 from inet_d2.data import TRAIN_LOADER_REGISTRY, register_train_loader
@@ -184,6 +185,26 @@ def test_losses_that_need_no_pairs_take_any_loader(cfg, own_loader, gives):
     reid.OIM.ENABLED = True
     cfg.DATALOADER.TRAIN_LOADER = own_loader(gives)
     assert INetTrainer.build_model(cfg).trains_on is None
+
+
+@pytest.mark.parametrize("loss", ["OLP", "OIM", "SOFTMAX"])
+def test_losses_of_identities_want_somebody_labelled(cfg, tiny_datasets, loss):
+    records = DatasetCatalog.get("cuhk_sysu_train")
+    for record in records:
+        record["annotations"] = [{**person, "person_id": -1} for person in record["annotations"]]
+    DatasetCatalog.register("nobody_train", lambda: records)
+    try:
+        cfg.DATASETS.TRAIN, cfg.DATASETS.TEST = ("nobody_train",), ()
+        cfg.MODEL.ROI_REID_HEAD.NUM_PIDS = 0
+        for name in ("OLP", "HEP", "OIM", "SOFTMAX"):
+            cfg.MODEL.ROI_REID_HEAD[name].ENABLED = name == loss
+        cfg.DATALOADER.TRAIN_LOADER = "build_image_train_loader" if loss != "OLP" else "build_pair_train_loader"
+        with pytest.raises(
+            ValueError, match=f"nobody_train: person_id: expected labelled people, .* {loss} learn from"
+        ):
+            INetTrainer(cfg)
+    finally:
+        DatasetCatalog.remove("nobody_train")
 
 
 def test_a_loader_of_the_users_own_may_give_pairs(cfg, own_loader):

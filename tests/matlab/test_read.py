@@ -39,3 +39,5 @@ def test_boxes_of_small_types_do_not_overflow():
     assert np.isnan(boxes[1]).all()
     with pytest.raises(ValueError, match=r"four numbers .* or none, found 3"):
         boxes_of([np.zeros(3)])
+    with pytest.raises(ValueError, match=r"four finite numbers .*, found \[1\.0, nan, 3\.0, 4\.0\]"):
+        boxes_of([np.array([5, 6, 7, 8]), np.array([1, np.nan, 3, 4])])

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from detectron2.data import DatasetCatalog, MetadataCatalog
 
+from inet_d2.data.datasets.box_check import check_boxes
 from inet_d2.data.datasets.cuhk_sysu import load_cuhk_sysu, load_cuhk_sysu_protocol
 from inet_d2.data.datasets.protocol import SearchProtocol
 from inet_d2.data.datasets.prw import load_prw, load_prw_protocol
@@ -60,13 +61,15 @@ def load_protocol(dataset_name: str, gallery_size: int | str = 0) -> SearchProto
         The protocol.
 
     Raises:
-        ValueError: the data set has no search protocol.
+        ValueError: the data set has no search protocol, or one that no figure can be computed of.
     """
     loader = MetadataCatalog.get(dataset_name).get("protocol_loader", None)
     if loader is None:
         known = [name for name in DatasetCatalog.list() if MetadataCatalog.get(name).get("protocol_loader", None)]
         raise ValueError(f"{dataset_name}: expected a data set with a search protocol: {', '.join(sorted(known))}")
-    return loader(gallery_size)
+    protocol = loader(gallery_size)
+    protocol.check_scorable()
+    return protocol
 
 
 def gallery_sizes_of(dataset_name: str, gallery_sizes: Sequence[int | str]) -> tuple[int | str, ...]:
@@ -96,10 +99,10 @@ def load_records(dataset_name: str, *, with_sizes: bool = False) -> list[dict[st
         Its records in the form of ``inet_d2.data.records.person_records``.
 
     Raises:
-        ValueError: no such name, or a record is none.
+        ValueError: no such name, a record is none, or most boxes lie outside of their images.
     """
     _check_name(dataset_name)
-    return person_records(DatasetCatalog.get(dataset_name), dataset_name, with_sizes=with_sizes)
+    return _checked(DatasetCatalog.get(dataset_name), dataset_name, with_sizes=with_sizes)
 
 
 def load_annotations(dataset_name: str) -> list[dict[str, Any]]:
@@ -112,11 +115,17 @@ def load_annotations(dataset_name: str) -> list[dict[str, Any]]:
         Its records as ``load_records`` gives them; built-in data sets leave out ``height`` and ``width``.
 
     Raises:
-        ValueError: no such name, or a record is none.
+        ValueError: see :func:`load_records`.
     """
     _check_name(dataset_name)
     loader = MetadataCatalog.get(dataset_name).get("annotation_loader", None)
-    return load_records(dataset_name) if loader is None else person_records(loader(), dataset_name)
+    return load_records(dataset_name) if loader is None else _checked(loader(), dataset_name)
+
+
+def _checked(records: Sequence[Any], dataset_name: str, *, with_sizes: bool = False) -> list[dict[str, Any]]:
+    found = person_records(records, dataset_name, with_sizes=with_sizes)
+    check_boxes(found, dataset_name)
+    return found
 
 
 def _check_name(dataset_name: str) -> None:

@@ -87,6 +87,32 @@ class SearchProtocol:
                 f"height, found {self.query_boxes[query].tolist()}; correct the query list"
             )
 
+        self._check_truths()
+
+    def _check_truths(self) -> None:
+        sides = self.truth_boxes[:, 2:] - self.truth_boxes[:, :2]
+        wrong = np.flatnonzero(~(np.isfinite(self.truth_boxes).all(axis=1) & (sides >= 0).all(axis=1)))
+        if wrong.size:
+            name = self.image_names[self.entry_images[self.truth_entries[wrong[0]]]]
+            raise ValueError(
+                f"{self.name}: expected boxes of the searched people, found {self.truth_boxes[wrong[0]].tolist()} in "
+                f"{name}; correct the protocol"
+            )
+
+    def check_scorable(self) -> None:
+        """Refuse a protocol whose every figure would be 0.
+
+        Raises:
+            ValueError: there is no query, or none whose person is in its gallery.
+        """
+        if not self.num_queries:
+            raise ValueError(f"{self.name}: expected queries, found none; use the query list of the data set")
+        if not len(self.truth_entries):
+            raise ValueError(
+                f"{self.name}: expected galleries that hold the searched people, found none of {self.num_queries} "
+                "queries in its gallery; use the protocol and the annotations of one copy of the data set"
+            )
+
     def _check_shape(self, field: str, expected: tuple[int, ...]) -> None:
         found = getattr(self, field).shape
         if found != expected:

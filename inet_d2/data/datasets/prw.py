@@ -139,6 +139,8 @@ def _read_frame(path: Path) -> np.ndarray:
         raise ValueError(
             f"{path}: expected rows of id, x, y, width, height, found shape {rows.shape} of {rows.dtype}; {_REMEDY}"
         )
+    if not np.isfinite(rows).all():
+        raise ValueError(f"{path}: expected finite numbers (id, x, y, width, height), found NaN or infinity; {_REMEDY}")
     return rows.astype(np.float64)
 
 

@@ -45,6 +45,22 @@ def test_across_cameras_drops_entries_of_the_same_camera():
     assert not protocol.cross_camera
 
 
+def test_a_protocol_whose_figures_would_all_be_0():
+    empty = {"query_names": np.array([], dtype=str), "query_boxes": np.zeros((0, 4)), "entry_offsets": np.array([0])}
+    none = {"truth_entries": np.array([], dtype=int), "truth_boxes": np.zeros((0, 4))}
+    make().check_scorable()
+    with pytest.raises(ValueError, match="small: expected queries, found none"):
+        make(**empty, **none, entry_images=np.array([], dtype=int)).check_scorable()
+    with pytest.raises(ValueError, match=r"small: .* found none of 3 queries in its gallery"):
+        make(**none).check_scorable()
+
+
+@pytest.mark.parametrize("wrong", [[np.nan, 0, 10, 20], [0, 0, np.inf, 20], [5, 0, 1, 20]])
+def test_truths_that_are_no_boxes(wrong):
+    with pytest.raises(ValueError, match=r"small: expected boxes of the searched people, found .* in c; correct"):
+        make(truth_boxes=np.array([[1, 1, 5, 9], wrong, [2, 2, 9, 9.0]]))
+
+
 def test_across_cameras_needs_cameras():
     with pytest.raises(ValueError, match="small: cross-camera search needs cameras"):
         make().across_cameras()

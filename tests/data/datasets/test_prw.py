@@ -121,3 +121,10 @@ def test_annotation_of_another_shape(prw_root):
 def test_an_unknown_split_is_refused(prw_root):
     with pytest.raises(ValueError, match="split: expected train or test, found 'val'"):
         load_prw(prw_root, "val")
+
+
+def test_numbers_that_are_not_finite(prw_root):
+    path = prw_root / "annotations" / "c1s1_000001.jpg.mat"
+    savemat(path, {"box_new": np.array([[932, 10, 20, np.nan, 80]])})
+    with pytest.raises(ValueError, match=r"c1s1_000001\.jpg\.mat: expected finite numbers .*, found NaN or infinity"):
+        load_prw(prw_root, "train", image_sizes=False)
