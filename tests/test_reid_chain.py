@@ -16,13 +16,13 @@ def folder(tmp_path, monkeypatch):
 
 
 def test_training_on_crops_and_the_figures_of_queries(folder, tmp_path):
-    options = ["OUTPUT_DIR", str(tmp_path / "run"), "SOLVER.MAX_ITER", "30", "MODEL.VGG.WIDTH_FACTOR", "0.0625"]
+    options = ["OUTPUT_DIR", str(tmp_path / "run"), "SOLVER.MAX_ITER", "60", "MODEL.VGG.WIDTH_FACTOR", "0.0625"]
     trainer = INetTrainer(load_config(config_path("quick_schedules/reid_instant_test.yaml"), options))
     trainer.train()
     results = json.loads((tmp_path / "run" / "results.json").read_text())
     assert results["reid"]["queries"] == 5
-    # By chance one in ten would be right; these people have colours of their own.
-    assert results["reid"]["top1"] >= 60
+    # Two of sixteen are right; these people have colours of their own.
+    assert results["reid"]["mAP"] > 40
     assert set(results) == {"reid", "reid_reranked", "reid_single_shot"}
     assert (tmp_path / "run/inference/market1501_query/embeddings.npz").is_file()
 

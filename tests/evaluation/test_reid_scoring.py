@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
+from inet_d2.data.datasets.reid_split import ReidSplit
 from inet_d2.evaluation.reid_metric import rank_crops, reid_figures
-from inet_d2.evaluation.reid_scoring import ReidOptions, score_reid
+from inet_d2.evaluation.reid_scoring import ReidOptions, score_reid, score_split
 from inet_d2.evaluation.reranking import k_reciprocal_distances
 
 
@@ -42,3 +43,27 @@ def test_more_figures_where_asked_for(case):
     assert set(found["reid_single_shot"]) == {"top1", "top5", "top10", "top20"}
     with pytest.raises(ValueError, match="ap: expected one of"):
         ReidOptions(ap="mean")
+
+
+def test_queries_in_the_gallery_count_in_the_official_evaluation_alone(case):
+    queries, gallery, people = case
+    is_query = np.zeros(30, dtype=bool)
+    is_query[::6] = True
+    split = ReidSplit("mars", [], [], *people.values(), is_query)
+    found = score_split(queries, gallery, split, ReidOptions())
+    without = {**people, "gallery_pids": people["gallery_pids"][~is_query]}
+    without["gallery_cameras"] = people["gallery_cameras"][~is_query]
+    assert found["reid"] == score_reid(queries, gallery[~is_query], without, ReidOptions())["reid"]
+    assert found["reid_official"] == score_reid(queries, gallery, people, ReidOptions(ap="trapezoid"))["reid"]
+    split = ReidSplit("other", [], [], *people.values(), ~np.ones(30, dtype=bool))
+    assert set(score_split(queries, gallery, split, ReidOptions())) == {"reid"}
+
+
+def test_a_match_that_is_a_query_itself():
+    # Cameras 1 and 2 saw person 0, and both tracklets are queries: without these in the gallery nobody is left.
+    rows = np.eye(2, dtype=np.float32)
+    pids, cameras = np.array([0, 0]), np.array([1, 2])
+    split = ReidSplit("mars", [], [], pids, cameras, pids, cameras, np.array([True, True]))
+    found = score_split(rows, rows, split, ReidOptions())
+    assert (found["reid"]["queries"], found["reid"]["skipped"]) == (0, 2)
+    assert (found["reid_official"]["queries"], found["reid_official"]["mAP"]) == (2, 100)
