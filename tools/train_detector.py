@@ -33,7 +33,7 @@ from inet_d2.data.person_mapper import read_frame
 from inet_d2.engine import load_config
 from inet_d2.evaluation import SearchPredictions, format_results, load_scoring_data, score_predictions
 from inet_d2.evaluation.search_evaluator import evaluator_results
-from inet_d2.files import write_json
+from inet_d2.files import check_output, write_json
 
 
 def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
@@ -58,12 +58,12 @@ def run(options: argparse.Namespace) -> None:
         OSError, ValueError: an argument or a file does not fit.
     """
     cfg = load_config(options.config_file, options.opts)
-    settings = cfg.TEST.SEARCH
+    settings, folder = cfg.TEST.SEARCH, Path(cfg.OUTPUT_DIR)
+    check_output(folder / "predictions.npz", "OUTPUT_DIR")
     data = load_scoring_data(options.dataset, settings.GALLERY_SIZES)
     train, test = load_annotations(options.train), load_annotations(options.dataset)
     check_training_split(options.train, train, options.dataset, test)
     protocol = load_protocol(options.dataset, settings.GALLERY_SIZES[0])
-    folder = Path(cfg.OUTPUT_DIR)
     folder.mkdir(parents=True, exist_ok=True)
     detector = trained_detector(cfg, folder, train)
     predictions = find_people(detector, test, annotated_boxes(test, protocol))

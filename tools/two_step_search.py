@@ -28,7 +28,7 @@ from inet_d2.data.datasets import load_annotations, load_protocol
 from inet_d2.engine import load_config
 from inet_d2.evaluation import SearchPredictions, format_results, load_scoring_data, score_predictions
 from inet_d2.evaluation.search_evaluator import evaluator_results
-from inet_d2.files import write_json
+from inet_d2.files import check_outputs, write_json
 
 ANNOTATED = "annotated"
 
@@ -67,6 +67,10 @@ def run(options: argparse.Namespace) -> None:
     data = load_scoring_data(options.dataset, settings.GALLERY_SIZES, cross_camera=settings.CROSS_CAMERA)
     train, test = load_annotations(options.train), load_annotations(options.dataset)
     check_training_split(options.train, train, options.dataset, test)
+    check_outputs(
+        {f"--output ({number})": folder / "predictions.npz" for number, folder in enumerate(options.output, start=1)},
+        [source for source in options.boxes if source != ANNOTATED],
+    )
     # Every file is read before the work begins, so that a wrong path costs nothing.
     sources = [
         annotated_boxes(test, load_protocol(options.dataset, settings.GALLERY_SIZES[0]))

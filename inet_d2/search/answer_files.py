@@ -44,9 +44,9 @@ def headline_of(answer: Answer) -> str:
 
 
 def remark_of(found: Found) -> str:
-    """What a hit's similarity means, in words."""
+    """What a hit's similarity means, in words; "" where the verdict says all."""
     if found.is_copy or found.is_rejected:
-        return verdict_of(found)
+        return ""
     if found.false_alarm_rate is not None:
         return in_words(found.false_alarm_rate)
     if found.deviations is None:

@@ -23,7 +23,7 @@ body { font: 16px/1.45 system-ui, sans-serif; margin: 1.2rem; }
 h1 { font-size: 1.25rem; } .lead { max-width: 60rem; }
 .query, .hit { display: flex; flex-wrap: wrap; gap: .8rem; padding: .8rem 0; border-top: 1px solid var(--line); }
 img { border-radius: 6px; max-width: 100%; height: auto; align-self: flex-start; }
-.hit.find b { color: var(--ok); } .hit:not(.find) { opacity: .75; }
+.hit.find b { color: var(--ok); } .hit.no { opacity: .75; }
 p { margin: .15rem 0; overflow-wrap: anywhere; } .words { flex: 1 1 14rem; }
 """
 
@@ -92,8 +92,9 @@ def _hit(found: Found, rank: int) -> str:
         html.escape(found.source.path),
         html.escape(f"{format_time(sighting.time)}{stay} · {len(found.ids)} box{'es' * (len(found.ids) > 1)}"),
     ]
-    text = "".join(f"<p>{line}</p>" for line in words)
-    return f'<div class="hit{" find" if found.is_find else ""}">{images}<div class="words">{text}</div></div>'
+    text = "".join(f"<p>{line}</p>" for line in words if line)
+    rated = {None: "", True: " find", False: " no"}[found.is_find]
+    return f'<div class="hit{rated}">{images}<div class="words">{text}</div></div>'
 
 
 def outlined(picture: np.ndarray, box: Sequence[float]) -> np.ndarray:

@@ -231,8 +231,10 @@ class Indexer:
 
     def _commit(self) -> None:
         if self._waiting:
-            self.report.num_people += self.store.add(self._waiting)
-            self.report.num_added += len(self._waiting)
+            added = self.store.add(self._waiting)
+            self.report.num_people += added.num_people
+            self.report.num_added += added.num_records
+            self.report.num_known += len(self._waiting) - added.num_records  # another process was faster
             self._waiting = []
 
 

@@ -19,7 +19,7 @@ import numpy as np
 from inet_d2.search.milvus_schema import EVERYTHING, PEOPLE_FIELDS, create_collections, create_people, filter_of
 from inet_d2.search.people_matrix import join_rows, select
 from inet_d2.search.similarity import combined_similarities, top_rows
-from inet_d2.search.store import FORMAT_VERSION, Counts, Frame, Rows, Source, Store, Where
+from inet_d2.search.store import FORMAT_VERSION, Added, Counts, Frame, Rows, Source, Store, Where
 
 TIMEOUT = 20.0  # seconds for one call
 MOST = 16_000  # rows of one answer; Milvus gives 16,384 at most
@@ -130,10 +130,11 @@ class MilvusStore(Store):
             row = {"id": source.id, "value": value, "nothing": [0.0, 0.0]}
             self._client.upsert(f"{self._name}_sources", [row])
 
-    def add(self, records: Sequence[tuple[Source, Sequence[Frame]]]) -> int:  # noqa: D102
+    def add(self, records: Sequence[tuple[Source, Sequence[Frame]]]) -> Added:  # noqa: D102
         for source, frames in records:
             self._check_sizes(source, frames)
-        return sum(self._add(source, frames) for source, frames in records)
+        counts = [self._add(source, frames) for source, frames in records]
+        return Added(sum(count is not None for count in counts), sum(count or 0 for count in counts))
 
     def _check_sizes(self, source: Source, frames: Sequence[Frame]) -> None:
         dimension = self._dimension()
@@ -149,16 +150,17 @@ class MilvusStore(Store):
                     create_people(self._client, self._name, dimension)
                 self.write_meta("dimension", dimension)
 
-    def _add(self, source: Source, frames: Sequence[Frame]) -> int:
+    def _add(self, source: Source, frames: Sequence[Frame]) -> int | None:
+        """People who were added; ``None`` for a record that the index has."""
         source = replace(source, id=_hash(source.content))
         came, known = self._known([source.id]).get(source.id, (time.time_ns(), None))
         begin = -1.0
         if known is not None:
             if known.indexed_until is None:
-                return 0
+                return None
             begin = known.indexed_until
             if source.indexed_until is not None and source.indexed_until <= begin:
-                return 0  # another process was faster
+                return None  # another process was faster
             source = replace(source, path=known.path, start=known.start)
         else:
             self._write_source(source, came, is_pending=True)

@@ -17,7 +17,7 @@ import numpy as np
 
 from inet_d2.search.people_matrix import PeopleMatrix
 from inet_d2.search.sqlite_frames import PEOPLE_BITS, REMOVED, erase_people, pack_people, read_frames
-from inet_d2.search.store import FORMAT_VERSION, Counts, Frame, Rows, Source, Store, Where
+from inet_d2.search.store import FORMAT_VERSION, Added, Counts, Frame, Rows, Source, Store, Where
 
 APPLICATION_ID = 0x494E4554  # "INET" in the file's header
 PAGE_BYTES = 32768  # several frames fit a page; with 4,096 bytes the same people take a third more disk
@@ -153,11 +153,13 @@ class SQLiteStore(Store):
             rows = self._db.execute(f"SELECT {', '.join(COLUMNS)}, id FROM sources {chosen} ORDER BY id")
             return [Source(*row) for row in rows]
 
-    def add(self, records: Sequence[tuple[Source, Sequence[Frame]]]) -> int:  # noqa: D102
+    def add(self, records: Sequence[tuple[Source, Sequence[Frame]]]) -> Added:  # noqa: D102
         with self._transaction():
-            return sum(self._add(source, frames) for source, frames in records)
+            counts = [self._add(source, frames) for source, frames in records]
+        return Added(sum(count is not None for count in counts), sum(count or 0 for count in counts))
 
-    def _add(self, source: Source, frames: Sequence[Frame]) -> int:
+    def _add(self, source: Source, frames: Sequence[Frame]) -> int | None:
+        """People who were added; ``None`` for a record that the index has."""
         found = self._db.execute(
             "SELECT id, indexed_until FROM sources WHERE content = ?", (source.content,)
         ).fetchone()
@@ -170,10 +172,8 @@ class SQLiteStore(Store):
             ).lastrowid
         else:
             source_id, begin = found
-            if begin is None:
-                return 0
-            if source.indexed_until is not None and source.indexed_until <= begin:
-                return 0  # another process was faster
+            if begin is None or (source.indexed_until is not None and source.indexed_until <= begin):
+                return None  # another process was faster
             self._db.execute(
                 "UPDATE sources SET indexed_until = ?, note = ?, duration = ? WHERE id = ?",
                 (source.indexed_until, source.note, source.duration, source_id),

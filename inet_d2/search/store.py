@@ -29,6 +29,18 @@ class People(NamedTuple):
     embeddings: np.ndarray
 
 
+class Added(NamedTuple):
+    """What came into an index.
+
+    Attributes:
+        num_records: of those that were given; the others were there already.
+        num_people: of these.
+    """
+
+    num_records: int
+    num_people: int
+
+
 @dataclass(frozen=True)
 class Source:
     """An image file or a video.
@@ -160,14 +172,14 @@ class Store(ABC):
         """Sources in the order in which they came: all, or those of some ids that are there."""
 
     @abstractmethod
-    def add(self, records: Sequence[tuple[Source, Sequence[Frame]]]) -> int:
+    def add(self, records: Sequence[tuple[Source, Sequence[Frame]]]) -> Added:
         """Add sources with their frames, or the next frames of a video; all of it or nothing.
 
         Args:
             records: a video that is not whole comes again, with the frames after its ``indexed_until``.
 
         Returns:
-            How many people were added. A source whose content is in the index and whole is left out.
+            What was added. A source whose content is in the index and whole is left out.
 
         Raises:
             ValueError: embeddings are not (n, D) with the D of the index.

@@ -46,16 +46,17 @@ def index_video(indexer: "Indexer", path: Path, progress: Callable[[], None]) ->
             source = known if isinstance(known, Source) else _source(path, known, video)
             for minute, frames in _minutes(indexer, video, source.indexed_until or 0.0):
                 part = replace(source, indexed_until=(minute + 1) * COMMIT_MINUTE)
-                indexer.report.num_people += indexer.store.add([(part, frames)])
+                indexer.report.num_people += indexer.store.add([(part, frames)]).num_people
                 progress()
             note = video.problem
     except (ValueError, FileNotFoundError) as error:
         indexer.broken(path, str(error))
         return
     whole = replace(source, indexed_until=None, note=note)
-    indexer.store.add([(whole, [])])
+    added = indexer.store.add([(whole, [])])
     indexer.remember(whole)
-    indexer.report.num_added += 1
+    indexer.report.num_added += added.num_records
+    indexer.report.num_known += 1 - added.num_records  # another process was faster
     if note:
         indexer.broken(path, f"{note}; what comes before is in the index")
 

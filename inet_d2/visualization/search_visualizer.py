@@ -3,8 +3,11 @@
 Lengths are pixels of the drawn picture unless a name says otherwise; images are (H, W, 3) uint8 RGB.
 """
 
+import importlib.util
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -89,7 +92,7 @@ def _draw_query(image: np.ndarray, box: Sequence[float], name: str, size: tuple[
     top += QUERY_SCENE_HEIGHT + PAD
     bottom = size[1] - PAD - 26
     card.paste(_draw_crop(image, box, (inner, bottom - top)), (PAD, top))
-    draw.text((PAD, size[1] - PAD), _shorten(name, _font(15), inner), FAINT, _font(15), anchor="ls")
+    _write_name(draw, (PAD, size[1] - PAD), name, size=15, width=inner, anchor="ls")
     return card
 
 
@@ -111,8 +114,7 @@ def _draw_match(match: DrawnMatch, rank: int) -> Image.Image:
         draw.rounded_rectangle((left, bar[1], filled, bar[3]), 3, frame or ACCENT)
     lines = [match.name, *([] if match.score is None else [f"score {match.score:.2f}"]), match.label]
     for line, text in enumerate(lines):
-        place = (left, top + 86 + 20 * line)
-        draw.text(place, _shorten(text, _font(14), right - left), FAINT, _font(14), anchor="la")
+        _write_name(draw, (left, top + 86 + 20 * line), text, size=14, width=right - left, anchor="la")
     return card
 
 
@@ -160,6 +162,22 @@ def _fit(image: Image.Image, size: tuple[int, int]) -> tuple[Image.Image, tuple[
         (max(1, round(image.width * scale)), max(1, round(image.height * scale))), Image.Resampling.LANCZOS
     )
     return fitted, ((size[0] - fitted.width) // 2, (size[1] - fitted.height) // 2)
+
+
+def _write_name(
+    draw: ImageDraw.ImageDraw, place: tuple[int, int], name: str, *, size: int, width: int, anchor: str
+) -> None:
+    """Write a name in the first font that has all of its letters; some systems keep accents apart from letters."""
+    name, fonts = unicodedata.normalize("NFC", name), [_font(size), *_wide_fonts(size)]
+    font = next((font for font in fonts if drawable(name, font) == name), fonts[-1])
+    draw.text(place, _shorten(name, font, width), FAINT, font, anchor=anchor)
+
+
+def _wide_fonts(size: int) -> list[ImageFont.FreeTypeFont]:
+    """The font that comes with matplotlib, where that is installed: it has the letters of most of Europe, and more."""
+    found = importlib.util.find_spec("matplotlib")
+    file = found and Path(found.origin).parent / "mpl-data/fonts/ttf/DejaVuSans.ttf"
+    return [ImageFont.truetype(file, size)] if file and file.is_file() else []
 
 
 def _shorten(text: str, font: ImageFont.FreeTypeFont, width: int) -> str:

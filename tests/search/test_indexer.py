@@ -72,6 +72,13 @@ def test_copies_in_one_run_come_once(store, embedder, make, tmp_path):
     assert (report.num_added, report.num_known, store.count().people) == (1, 5, 1)
 
 
+def test_two_writers_report_each_file_once(store, embedder, photos):
+    slow = Indexer(store, embedder)  # has read what the index holds before the other one adds to it
+    assert index(store, embedder, photos).num_added == 5
+    report = slow.add(list_files([photos]))
+    assert (report.num_added, report.num_people, report.num_known) == (0, 0, 5)
+
+
 def test_a_stopped_run_goes_on(store, embedder, photos, monkeypatch):
     monkeypatch.setattr("inet_d2.search.indexer.COMMIT_SECONDS", 0.0)
     indexer = Indexer(store, embedder)

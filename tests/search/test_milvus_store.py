@@ -39,7 +39,7 @@ def test_an_interrupted_source_is_no_answer_and_comes_without_doubles(address, m
         monkeypatch.undo()
         assert len(store.sources()) == store.count().people == 1
         assert len(store.search(np.array([X], np.float32), 10)) == 1
-        assert store.add([(make.source(1), [make.frame(X, X)])]) == 2
+        assert store.add([(make.source(1), [make.frame(X, X)])]) == (1, 2)
         assert store.count().people == len(store.search(np.array([X], np.float32), 10)) == 3
 
 

@@ -125,14 +125,14 @@ def test_rows_are_spread_evenly(unchanged):
 
 
 def test_content_comes_once_and_videos_go_on(store, make):
-    assert store.add([(make.source(0), [make.frame(X)])]) == 1
-    assert store.add([(make.source(0, note="again"), [make.frame(X)])]) == 0
+    assert store.add([(make.source(0), [make.frame(X)])]) == (1, 1)
+    assert store.add([(make.source(0, note="again"), [make.frame(X)])]) == (0, 0)
     first = make.source(1, indexed_until=60.0)
-    assert store.add([(first, [make.frame(X, offset=3.0)])]) == 1
-    assert store.add([(first, [make.frame(X, offset=3.0)])]) == 0  # another process was faster
+    assert store.add([(first, [make.frame(X, offset=3.0)])]) == (1, 1)
+    assert store.add([(first, [make.frame(X, offset=3.0)])]) == (0, 0)  # another process was faster
     second = make.source(1, indexed_until=120.0)
-    assert store.add([(second, [make.frame(X, offset=61.0)])]) == 1
-    assert store.add([(make.source(1, note="cut"), [])]) == 0
+    assert store.add([(second, [make.frame(X, offset=61.0)])]) == (1, 1)
+    assert store.add([(make.source(1, note="cut"), [])]) == (1, 0)
     source = store.sources()[1]
     assert (source.indexed_until, source.note) == (None, "cut")
     assert store.count().people == 3

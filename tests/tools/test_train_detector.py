@@ -48,3 +48,6 @@ def test_what_does_not_fit(tool, tiny_datasets, tmp_path, capsys):
     assert "expected another split than cuhk_sysu_test" in capsys.readouterr().err
     assert tool.main(["--config-file", config_path("baselines/ccf.yaml"), "OUTPUT_DIR", str(tmp_path)]) == 2
     assert "DETECTOR.WEIGHTS: expected a checkpoint" in capsys.readouterr().err
+    (tmp_path / "file").write_bytes(b"")
+    assert tool.main([*ACF, "OUTPUT_DIR", str(tmp_path / "file" / "o")]) == 2
+    assert "OUTPUT_DIR: expected a folder that can be written to" in capsys.readouterr().err

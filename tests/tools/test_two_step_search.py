@@ -55,3 +55,17 @@ def test_a_folder_for_each_source(tool, capsys):
     with pytest.raises(SystemExit):
         tool.main([*BOW, "--boxes", "annotated", "x.npz", "--output", "o"])
     assert "expected a folder for each of 2 sources of boxes, found 1" in capsys.readouterr().err
+
+
+def test_folders_are_places_to_write_to(tool, tiny_datasets, tmp_path, capsys):
+    source = tmp_path / "predictions.npz"
+    source.write_bytes(b"")
+    (tmp_path / "file").write_bytes(b"")
+
+    def refused(boxes, folders):
+        assert tool.main([*BOW, "--boxes", *map(str, boxes), "--output", *map(str, folders)]) == 2
+        return capsys.readouterr().err
+
+    assert f"--output (1): {source} is read here and would be replaced" in refused([source], [tmp_path])
+    assert "is what --output (1) writes" in refused(["annotated"] * 2, [tmp_path / "o"] * 2)
+    assert "--output (1): expected a folder that can be written to" in refused(["annotated"], [tmp_path / "file" / "o"])

@@ -1,5 +1,7 @@
 """The picture of a search: what is where, for any number of matches."""
 
+import unicodedata
+
 import numpy as np
 import pytest
 from PIL import ImageFont
@@ -111,3 +113,28 @@ def test_characters_without_a_shape_are_written_out():
     assert visualizer.drawable("人.jpg", font) in ("人.jpg", "\\u4eba.jpg")  # fonts differ; an empty box is neither
     assert visualizer.drawable("a\u202eb\n", font) == "a\\u202eb\\n"
     assert visualizer.drawable("\U000f0000", font) == "\\U000f0000"
+
+
+@pytest.fixture
+def written(monkeypatch):
+    """Draws a query of a name; the texts that were written: written(name)."""
+
+    def call(name):
+        texts, draw = [], visualizer.ImageDraw.ImageDraw
+        monkeypatch.setattr(draw, "text", lambda self, place, text, *more, **options: texts.append(text))
+        visualizer.draw_search_result(np.zeros((40, 30, 3), np.uint8), (5, 5, 20, 30), [], query_name=name)
+        return texts
+
+    return call
+
+
+@pytest.mark.parametrize("name", ["Müller, José.jpg", "Mu\u0308ller, Jose\u0301.jpg", "Łódź.jpg"])
+def test_names_with_accents_are_written_as_they_are(written, name):
+    pytest.importorskip("matplotlib")
+    assert unicodedata.normalize("NFC", name) in written(name)
+
+
+def test_what_no_font_has_is_written_out(written, monkeypatch):
+    assert "\\U000f0000.jpg" in written("\U000f0000.jpg")
+    monkeypatch.setattr(visualizer.importlib.util, "find_spec", lambda name: None)
+    assert "\\U000f0000.jpg" in written("\U000f0000.jpg")

@@ -15,6 +15,7 @@ from inet_d2.engine import load_config
 from inet_d2.search.build_embedder import embedder_of
 from inet_d2.search.commands.exit_codes import DONE, NOT_ALL
 from inet_d2.search.commands.parsers import add_command
+from inet_d2.search.commands.words import num_files, num_people
 from inet_d2.search.embedder import PRECISIONS, Embedder, build_model_embedder
 from inet_d2.search.indexer import Indexer, IndexReport, IndexSettings, forget_missing
 from inet_d2.search.onnx_embedder import OnnxEmbedder
@@ -74,7 +75,7 @@ def run_index(args: argparse.Namespace) -> int:
         if args.forget_missing:
             gone = forget_missing(store, [Path(name).absolute() for name in args.sources])
             store.purge()
-            print(f"forgotten: {len(gone)} files that are gone")
+            print(f"forgotten, for they are gone: {num_files(len(gone))}")
     return NOT_ALL if report.broken else DONE
 
 
@@ -137,8 +138,9 @@ def index_with_progress(indexer: Indexer, files: list[Path]) -> IndexReport:
 def print_report(report: IndexReport, store: Store) -> None:
     """What a run did, and what the index holds now."""
     counts = store.count()
-    print(f"added: {report.num_added} files with {report.num_people} people; known: {report.num_known} files")
-    print(f"index: {counts.sources} files, {counts.people} people")
+    added, known = num_files(report.num_added), num_files(report.num_known)
+    print(f"added: {added} with {num_people(report.num_people)}; known: {known}")
+    print(f"index: {num_files(counts.sources)}, {num_people(counts.people)}")
     if report.broken:
         print(f"could not be read, or not to the end: {len(report.broken)}")
         for path, reason in report.broken:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from inet_d2.files import check_output, written_aside
+from inet_d2.files import check_output, check_outputs, written_aside
 from inet_d2.image_file import check_picture_output
 from inet_d2.search.answer_files import answer_as_csv, answer_as_json, answer_as_text
 from inet_d2.search.answer_pictures import answer_as_html, draw_answer, draw_numbered
@@ -97,13 +97,17 @@ def _check(args: argparse.Namespace) -> None:
 
 def _check_outputs(args: argparse.Namespace, store: Store) -> None:
     """Refuse to write over what is searched, and where nothing can be written."""
-    inputs = [*args.image, *index_files(args.index), *(source.path for source in store.sources())]
-    for name in ("json", "csv", "html"):
-        path = getattr(args, name)
-        if path is not None and str(path) != "-":
-            check_output(path, f"--{name}", inputs)
+    inputs = _inputs(args, store)
+    if args.json == args.csv == "-":
+        raise ValueError("--csv: standard output is what --json writes; name a file")
+    outputs = {f"--{name}": getattr(args, name) for name in ("json", "csv", "html", "sheet")}
     if args.sheet:
         check_picture_output(args.sheet, "--sheet", inputs)
+    check_outputs({option: path for option, path in outputs.items() if path and str(path) != "-"}, inputs)
+
+
+def _inputs(args: argparse.Namespace, store: Store) -> list[str | Path]:
+    return [*args.image, *index_files(args.index), *(source.path for source in store.sources())]
 
 
 def read_queries(args: argparse.Namespace, store: Store) -> list[QueryPicture]:
@@ -117,6 +121,7 @@ def read_queries(args: argparse.Namespace, store: Store) -> list[QueryPicture]:
             pictures.append(read_query(embedder, image, box=box, person=person, min_score=min_score))
         except SeveralPeopleError as error:
             drawn = args.sheet or Path(f"{image.stem}.people.png")
+            check_output(drawn, f"--sheet (numbers the people of {image})", _inputs(args, store))
             _save_picture(drawn, draw_numbered(np.asarray(_upright(image)), error.boxes))
             raise ValueError(f"{error} (numbered in {drawn})") from error
     return pictures

@@ -15,6 +15,7 @@ from inet_d2.files import check_output, written_aside
 from inet_d2.search.commands.exit_codes import DONE
 from inet_d2.search.commands.parsers import add_command, add_filters, index_files, where_of
 from inet_d2.search.commands.query_command import read_queries
+from inet_d2.search.commands.words import num_files, num_people
 from inet_d2.search.filters import matching_sources
 from inet_d2.search.moments import format_time
 from inet_d2.search.sources import is_unchanged
@@ -133,9 +134,9 @@ def _remove_person(args: argparse.Namespace, store: Store) -> int:
     return DONE
 
 
-def _report(store: Store, num_people: int, num_sources: int) -> int:
+def _report(store: Store, people: int, sources: int) -> int:
     freed = store.purge()
-    print(f"removed: {num_people} people, {num_sources} files of the index; {freed:,} bytes freed")
+    print(f"removed: {num_people(people)}, {num_files(sources)} of the index; {freed:,} bytes freed")
     print("The pictures themselves are not touched. People of a removed file come back if it is indexed again.")
     return DONE
 

@@ -198,7 +198,7 @@ function hit(row) {
     element("div", {},
       element("p", {}, element("span", { class: "verdict", text: `${row.rank}. ${row.verdict}` }),
         element("span", { class: "faint", text: `  ${row.similarity.toFixed(3)}` })),
-      element("p", { class: "small", text: row.remark === row.verdict ? "" : row.remark }),
+      element("p", { class: "small", text: row.remark }),
       element("p", { class: "small faint", text: `${row.time}${stay}${boxes}` }),
       element("p", { class: "small faint", text: fileName(row.path), title: row.path }),
       element("div", { class: "actions" },

@@ -73,6 +73,43 @@ def test_several_people_are_drawn_with_numbers(indexed, tmp_path):
     assert indexed("query an.index --image photos/both.png --person 2")[0] == 0
 
 
+def test_numbered_people_replace_no_photo(indexed, make, tmp_path):
+    make.write(tmp_path / "both.people.png", make.blue, make.green)
+    before = (tmp_path / "both.people.png").read_bytes()
+    indexed("index both.people.png --to an.index")
+    code, _, stderr = indexed("query an.index --image photos/both.png")
+    assert code == 2
+    assert "--sheet (numbers the people of photos/both.png): both.people.png is read here and would be" in stderr
+    assert (tmp_path / "both.people.png").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("--json a --csv a", "--csv: a is what --json writes"),
+        ("--json - --csv -", "--csv: standard output is what --json writes"),
+        ("--html a.png --sheet a.png", "--sheet: a.png is what --html writes"),
+    ],
+)
+def test_two_outputs_are_two_files(indexed, words, message, tmp_path):
+    code, _, stderr = indexed(f"query an.index --image photos/red.png {words}")
+    assert code == 2
+    assert message in stderr
+    assert not (tmp_path / "a").exists()
+
+
+def test_what_is_said_of_a_hit_is_said_once(indexed, tmp_path):
+    _, stdout, _ = indexed("query an.index --image photos/red.png --html a.html")
+    assert stdout.count("copy of the query") == 1
+    page = (tmp_path / "a.html").read_text()
+    assert page.count("copy of the query") == 1
+    assert 'class="hit no"' not in page  # without a threshold nothing is rated, and nothing pale
+    with open_store("an.index") as store:
+        write_curve(store, curve_of([np.array([0.99, 0.99])] * 30, [1.0] * 30, "made-up data"))
+    indexed("query an.index --image photos/red.png --html b.html")
+    assert 'class="hit no"' in (tmp_path / "b.html").read_text()
+
+
 def test_several_pictures_make_one_query(indexed):
     line = "query an.index --image photos/red.png --image photos/both.png --person 1 --person 1 --json -"
     answer = json.loads(indexed(line)[1])
@@ -130,7 +167,7 @@ def test_unreadable_files_are_exit_code_1(indexed, photos):
 
 def test_missing_files_are_forgotten_when_asked(indexed, photos):
     (photos / "red.png").unlink()
-    assert "forgotten: 1 files that are gone" in indexed("index photos --to an.index --forget-missing")[1]
+    assert "forgotten, for they are gone: 1 file" in indexed("index photos --to an.index --forget-missing")[1]
     assert json.loads(indexed("info an.index --json")[1])["files"] == []
     assert "files: 4" in indexed("info an.index")[1]
 
@@ -144,7 +181,7 @@ def test_info(indexed, photos):
 
 
 def test_removal_of_a_source_a_person_and_times(indexed):
-    assert "removed: 1 people, 1 files" in indexed("remove an.index --source green.png")[1]
+    assert "removed: 1 person, 1 file" in indexed("remove an.index --source green.png")[1]
     look = indexed("remove an.index --image photos/red.png --similarity 0.99")[1]
     assert "2 of 4 people are at least so alike; --yes forgets them" in look
     assert "removed: 2 people" in indexed("remove an.index --image photos/red.png --similarity 0.99 --yes")[1]
@@ -162,7 +199,7 @@ def test_old_people_go(indexed, photos, tmp_path, colour_model):
     os.utime(photos / "red.png", (old, old))
     config, weights = colour_model
     indexed("index photos --to other.index --config-file", config, "--weights", weights)
-    assert "removed: 1 people, 1 files" in indexed("keep other.index --days 5")[1]
+    assert "removed: 1 person, 1 file" in indexed("keep other.index --days 5")[1]
     assert "removed: 0 people, 0 files" in indexed("keep other.index --days 5")[1]
     assert indexed("keep other.index --days -1")[0] == 2
 
@@ -187,7 +224,8 @@ def test_calibration_without_labels_claims_nothing(indexed):
     assert stdout.startswith("not calibrated: the 5 people of the index have no labels")
     code, _, stderr = indexed("calibrate an.index --dataset no_such_data")
     assert code == 2
-    assert "expected the name of a data set, one of cuhk_sysu_test" in stderr
+    assert "'no_such_data': expected the name of a data set, one of " in stderr
+    assert " cuhk_sysu_test," in stderr
 
 
 def test_calibration_with_labels(indexed, make, tmp_path):
