@@ -2,6 +2,8 @@
 
 PyTorch's SGD refuses weight decay and keeps a growing sparse momentum for such gradients, and its AdamW refuses them
 altogether. Parameters with dense gradients are left to PyTorch.
+
+``fused=True`` is PyTorch's: all parameters in one call, five times as fast on the CPU.
 """
 
 from collections.abc import Callable
@@ -22,12 +24,24 @@ class _RowSparse:
                 loss = closure()
         for group in self.param_groups:
             for parameter in group["params"]:
-                if parameter.grad is not None and parameter.grad.is_sparse:
+                if parameter.grad is None:
+                    continue
+                if parameter.grad.is_sparse:
                     gradient = parameter.grad.coalesce()
                     self._step_rows(parameter, gradient.indices()[0], gradient.values(), group)
                     parameter.grad = None
+                elif group["fused"]:
+                    self._align(parameter)
         super().step()
         return loss
+
+    def _align(self, parameter: Tensor) -> None:
+        """Lay gradient and state out as the parameter is: fused steps read memory in order, whatever strides say."""
+        parameter.grad = _laid_out_as(parameter, parameter.grad)
+        state = self.state.get(parameter, {})
+        for name, value in state.items():
+            if isinstance(value, Tensor) and value.dim() > 0:
+                state[name] = _laid_out_as(parameter, value)
 
     def _step_rows(self, parameter: Tensor, rows: Tensor, gradient: Tensor, group: dict) -> None:
         raise NotImplementedError
@@ -74,3 +88,7 @@ class RowSparseAdamW(_RowSparse, torch.optim.AdamW):
         root = (square / (1 - beta2**step)).sqrt_().add_(group["eps"])
         kept = parameter[rows] * (1 - group["lr"] * group["weight_decay"])
         parameter[rows] = kept.addcdiv_(mean / (1 - beta1**step), root, value=-group["lr"])
+
+
+def _laid_out_as(parameter: Tensor, value: Tensor) -> Tensor:
+    return value if value.stride() == parameter.stride() else torch.empty_like(parameter).copy_(value)

@@ -172,6 +172,10 @@ class INetTrainer(DefaultTrainer):
             lr_factor_func=factors.__getitem__,
         )
         arguments = {"lr": solver.BASE_LR, "weight_decay": solver.WEIGHT_DECAY}
+        # A fused step looks for itself whether a scale was too large, and then row-sparse ones would not be left out.
+        arguments["fused"] = (
+            next(model.parameters()).device.type in ("cpu", "cuda") and training_precision(cfg) != torch.float16
+        )
         if solver.OPTIMIZER == "SGD":
             optimizer = RowSparseSGD(params, momentum=solver.MOMENTUM, nesterov=solver.NESTEROV, **arguments)
         elif solver.OPTIMIZER == "AdamW":

@@ -139,3 +139,18 @@ def test_a_closure_is_called_once_and_its_loss_returned():
 
     assert RowSparseSGD(classifier.parameters(), lr=0.1).step(closure) == 7.0
     assert len(calls) == 1
+
+
+@pytest.mark.parametrize(("optimizer_class", "dense_class", "options"), OPTIMIZERS)
+def test_fused_steps_do_not_mind_the_layout(optimizer_class, dense_class, options):
+    """Convolutions are in channels_last here; a gradient or a state that is not would be read in the wrong order."""
+    start, gradients = torch.randn(5, 3, 2, 4), torch.randn(3, 5, 3, 2, 4)
+    fused = torch.nn.Parameter(start.clone().to(memory_format=torch.channels_last))
+    expected = torch.nn.Parameter(start.clone())
+    one, other = optimizer_class([fused], fused=True, **options), dense_class([expected], **options)
+    for gradient in gradients:
+        fused.grad, expected.grad = gradient.clone(), gradient.clone()
+        one.step()
+        other.step()
+        one.load_state_dict(copy.deepcopy(other.state_dict()) | {"param_groups": one.state_dict()["param_groups"]})
+    assert torch.allclose(fused, expected, atol=1e-6)

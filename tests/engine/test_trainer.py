@@ -223,7 +223,7 @@ def test_the_first_stage_asks_for_crops(own_loader):
 
 
 def test_a_loader_cannot_give_what_nobody_knows():
-    with pytest.raises(ValueError, match='gives: expected one of pairs, single images, crops, found "triplets"'):
+    with pytest.raises(ValueError, match='gives: expected one of pairs, single images, crops, clips, found "triplets"'):
         register_train_loader(gives="triplets")
 
 
