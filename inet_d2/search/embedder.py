@@ -56,6 +56,8 @@ class ModelEmbedder:
         augmentations: resizing, without randomness.
         image_format: value of ``INPUT.FORMAT``.
         precision: "fp32", or "bf16" for autocast.
+        confidence_weight: multiply the embeddings of people who are found by their scores (NAE, SeqNet), so that
+            similarities to a query are multiplied by them.
         description: see :class:`Embedder`.
     """
 
@@ -66,6 +68,7 @@ class ModelEmbedder:
         augmentations: Sequence[T.Augmentation],
         image_format: str,
         precision: str = "fp32",
+        confidence_weight: bool = False,
         description: dict[str, Any] | None = None,
     ) -> None:
         self.model = model
@@ -73,6 +76,7 @@ class ModelEmbedder:
         self._augmentations = T.AugmentationList(list(augmentations))
         self._image_format = image_format
         self._precision = precision
+        self._confidence_weight = confidence_weight
 
     def prepare(self, picture: np.ndarray) -> dict[str, Any]:  # noqa: D102
         return self._map(picture)[0]
@@ -97,7 +101,10 @@ class ModelEmbedder:
     def detect(self, prepared: Sequence[dict[str, Any]]) -> list[People]:  # noqa: D102
         with self._autocast():
             outputs = self.model(list(prepared))
-        return [_people(output["instances"]) for output in outputs]
+        people = [_people(output["instances"]) for output in outputs]
+        if not self._confidence_weight:
+            return people
+        return [found._replace(embeddings=found.embeddings * found.scores[:, None]) for found in people]
 
     @torch.no_grad()
     def embed(self, picture: np.ndarray, boxes: np.ndarray) -> np.ndarray:  # noqa: D102
@@ -167,6 +174,7 @@ def build_model_embedder(
         augmentations=detection_utils.build_augmentation(cfg, is_train=False),
         image_format=cfg.INPUT.FORMAT,
         precision=precision,
+        confidence_weight=cfg.TEST.SEARCH.CONFIDENCE_WEIGHT,
         description=description,
     )
 
@@ -177,6 +185,8 @@ def model_fingerprint(cfg: CfgNode, weights: str, precision: str) -> str:
     del model["DEVICE"], model["WEIGHTS"]  # where it runs and where the file lies change nothing
     given = cfg.INPUT
     settings = [model, given.FORMAT, given.MIN_SIZE_TEST, given.MAX_SIZE_TEST, cfg.TEST.DETECTIONS_PER_IMAGE, precision]
+    if cfg.TEST.SEARCH.CONFIDENCE_WEIGHT:
+        settings.append("confidence_weight")
     digest = hashlib.blake2b(json.dumps(settings, sort_keys=True).encode(), digest_size=8)
     with PathManager.open(weights, "rb") as file:
         while block := file.read(1 << 20):

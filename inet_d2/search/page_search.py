@@ -17,6 +17,7 @@ from inet_d2.search.embedder import Embedder
 from inet_d2.search.filters import make_where
 from inet_d2.search.query import Query, search
 from inet_d2.search.query_picture import QueryPicture, choose_box, detect_people
+from inet_d2.search.similarity import unit_rows
 from inet_d2.search.source_picture import crop_of, picture_of
 from inet_d2.search.store import Rows, Source, Store
 from inet_d2.visualization.jpeg import encode_jpeg
@@ -137,7 +138,7 @@ class PageSearch:
         return pictures, np.concatenate(embeddings)
 
     def _embeddings(self, people: Any) -> np.ndarray:
-        return self._people(people).embeddings
+        return unit_rows(self._people(people).embeddings)
 
     def _people(self, ids: Any) -> Rows:
         if not isinstance(ids, list) or not all(isinstance(i, int) and abs(i) < 1 << 63 for i in ids):

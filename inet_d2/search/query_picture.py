@@ -11,6 +11,7 @@ import numpy as np
 
 from inet_d2.boxes import paired_iou
 from inet_d2.search.embedder import Embedder
+from inet_d2.search.similarity import unit_rows
 from inet_d2.search.sources import content_hash, read_picture, thumbnail, thumbnail_difference
 from inet_d2.search.store import Rows, Source, Store
 
@@ -127,7 +128,8 @@ def is_copy(store: Store, hit: Rows, source: Source, pictures: Sequence[QueryPic
         height, width = query.picture.shape[:2]
         own = query.box / [width, height, width, height]
         other = hit.boxes[0] / [source.width, source.height, source.width, source.height]
-        if paired_iou(own[None], other[None])[0] < COPY_IOU or hit.embeddings[0] @ query.embedding < COPY_SIMILARITY:
+        similarity = unit_rows(hit.embeddings[:1])[0] @ query.embedding
+        if paired_iou(own[None], other[None])[0] < COPY_IOU or similarity < COPY_SIMILARITY:
             continue
         if query.content and query.content == source.content:
             return True

@@ -12,7 +12,7 @@ def combined_similarities(embeddings: np.ndarray, examples: np.ndarray) -> np.nd
     """Compare people with all examples of one query.
 
     Args:
-        embeddings: (N, D) float32, unit length.
+        embeddings: (N, D) float32, at most unit length.
         examples: (Q, D) float32, unit length, Q >= 1.
 
     Returns:
@@ -22,6 +22,12 @@ def combined_similarities(embeddings: np.ndarray, examples: np.ndarray) -> np.nd
         return embeddings @ examples.mean(axis=0)
     products = embeddings @ examples.T
     return np.partition(products, len(examples) - BEST_EXAMPLES, axis=1)[:, -BEST_EXAMPLES:].mean(axis=1)
+
+
+def unit_rows(embeddings: np.ndarray) -> np.ndarray:
+    """(N, D) embeddings of an index at unit length, whatever they were multiplied by; rows of zeros stay zeros."""
+    lengths = np.linalg.norm(embeddings, axis=1, keepdims=True)
+    return embeddings / np.where(lengths > 0, lengths, 1)
 
 
 def nearest_similarities(embeddings: np.ndarray, examples: np.ndarray) -> np.ndarray:

@@ -21,7 +21,8 @@ class People(NamedTuple):
     Attributes:
         boxes: (n, 4) float32 XYXY, pixels of the picture.
         scores: (n,) float32, detection scores in [0, 1].
-        embeddings: (n, D) float32, unit length.
+        embeddings: (n, D) float32, unit length; times the score where the model's configuration sets
+            TEST.SEARCH.CONFIDENCE_WEIGHT.
     """
 
     boxes: np.ndarray

@@ -4,9 +4,21 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from inet_d2.search import Indexer, Query, SeveralPeopleError, Where, list_files, open_store, read_query, search
+from inet_d2.engine import load_config
+from inet_d2.search import (
+    Indexer,
+    Query,
+    SeveralPeopleError,
+    Where,
+    build_model_embedder,
+    list_files,
+    open_store,
+    read_query,
+    search,
+)
 from inet_d2.search.calibration import curve_of, write_curve
 from inet_d2.search.query_picture import QueryPicture
+from inet_d2.search.similarity import unit_rows
 
 X, Y = (1.0, 0.0), (0.0, 1.0)
 
@@ -181,3 +193,25 @@ def test_pictures_of_no_file_have_copies_too(indexed, embedder, make):
     query = QueryPicture("upload", picture, box, embedder.embed(picture, box[None])[0])
     answer = search(indexed, query_of(query))
     assert {n for n, f in zip(names(answer), answer.found, strict=True) if f.is_copy} == {"red.png"}
+
+
+def test_similarities_are_weighted_by_scores_where_the_model_says_so(store, embedder, colour_model, photos):
+    config, weights = colour_model
+    cfg = load_config(str(config), ["TEST.SEARCH.CONFIDENCE_WEIGHT", "True"])
+    weighted = build_model_embedder(cfg, weights=str(weights))
+    assert weighted.description["fingerprint"] != embedder.description["fingerprint"]
+    picture = np.array(Image.open(photos / "both.png").convert("RGB"))
+    plain, found = (model.detect([model.prepare(picture)])[0] for model in (embedder, weighted))
+    np.testing.assert_allclose(found.embeddings, plain.embeddings * plain.scores[:, None])
+    Indexer(store, weighted).add(list_files([photos]))
+    query = read_query(weighted, photos / "red.png")
+    assert np.linalg.norm(query.embedding) == pytest.approx(1)
+    own = next(found for found in search(store, query_of(query)).found if found.source.path.endswith("red.png"))
+    assert own.is_copy  # the same picture, although its similarity is the score and not 1
+    assert own.sighting.similarity == pytest.approx(float(own.scores[0]), abs=1e-3)
+    assert own.scores[0] < 0.99
+
+
+def test_unit_rows():
+    found = unit_rows(np.array([[3.0, 4], [0, 0], [0.5, 0]]))
+    assert found.tolist() == [[0.6, 0.8], [0, 0], [1, 0]]
