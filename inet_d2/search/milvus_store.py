@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from inet_d2.search.milvus_schema import EVERYTHING, PEOPLE_FIELDS, create_collections, create_people, filter_of
+from inet_d2.search.people_check import check_people
 from inet_d2.search.people_matrix import join_rows, select
 from inet_d2.search.similarity import combined_similarities, top_rows
 from inet_d2.search.store import FORMAT_VERSION, Added, Counts, Frame, Rows, Source, Store, Where
@@ -140,11 +141,7 @@ class MilvusStore(Store):
         dimension = self._dimension()
         for people in (frame.people for frame in frames if len(frame.people.boxes)):
             dimension = dimension or people.embeddings.shape[-1]
-            if people.embeddings.shape != (len(people.boxes), dimension):
-                raise ValueError(
-                    f"index {self._where}: {source.path}: expected embeddings ({len(people.boxes)}, {dimension}), "
-                    f"found {people.embeddings.shape}; use one model for the whole index"
-                )
+            check_people(people, dimension, f"index {self._where}: {source.path}")
             if not self._has("people"):
                 with self._explained():
                     create_people(self._client, self._name, dimension)
@@ -180,6 +177,8 @@ class MilvusStore(Store):
         dimension = self._dimension()
         if examples.ndim != 2 or not len(examples) or (dimension or examples.shape[1]) != examples.shape[1]:
             raise ValueError(f"index {self._where}: query: expected examples (Q, {dimension}), found {examples.shape}")
+        if not np.isfinite(examples).all():
+            raise ValueError(f"index {self._where}: query: expected finite examples, found NaN or infinity")
         if top < 1:
             raise ValueError(f"index {self._where}: top: expected at least 1, found {top}")
         if not self._has("people") or (where.sources is not None and not where.sources):

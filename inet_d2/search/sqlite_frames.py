@@ -8,6 +8,7 @@ import sqlite3
 
 import numpy as np
 
+from inet_d2.search.people_check import check_unit_length
 from inet_d2.search.people_matrix import FrameColumns, Part
 from inet_d2.search.store import People
 
@@ -57,7 +58,20 @@ def read_frames(db: sqlite3.Connection, ids: tuple[int, int], dimension: int, dt
 
     Returns:
         Their people; embeddings are float32.
+
+    Raises:
+        sqlite3.DatabaseError: the blobs do not fit each other, or hold embeddings that are none; SQLite's own pages
+            carry no checksums.
     """
+    try:
+        part = _read_frames(db, ids, dimension, dtype)
+        check_unit_length(part.embeddings, "people")
+    except ValueError as error:
+        raise sqlite3.DatabaseError(f"it is damaged ({error}); make the index anew") from error
+    return part
+
+
+def _read_frames(db: sqlite3.Connection, ids: tuple[int, int], dimension: int, dtype: np.dtype) -> Part:
     which = "FROM frames WHERE id > ? AND id <= ?"
     num_people, num_frames = db.execute(f"SELECT coalesce(sum(num_people), 0), count(*) {which}", ids).fetchone()
     frames = FrameColumns(np.empty(num_frames, np.int64), *(np.empty(num_frames) for _ in range(3)))

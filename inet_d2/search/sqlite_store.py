@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from inet_d2.search.people_check import check_people
 from inet_d2.search.people_matrix import PeopleMatrix
 from inet_d2.search.sqlite_frames import PEOPLE_BITS, REMOVED, erase_people, pack_people, read_frames
 from inet_d2.search.store import FORMAT_VERSION, Added, Counts, Frame, Rows, Source, Store, Where
@@ -192,11 +193,10 @@ class SQLiteStore(Store):
         if dimension is None:
             dimension = embeddings.shape[-1]
             self._write_meta("dimension", dimension)
-        if embeddings.shape != (len(boxes), dimension) or len(boxes) >= 1 << PEOPLE_BITS:
-            raise ValueError(
-                f"index {self.path}: {source.path}: expected embeddings ({len(boxes)}, {dimension}), found "
-                f"{embeddings.shape}; use one model for the whole index"
-            )
+        where = f"index {self.path}: {source.path}"
+        check_people(frame.people, dimension, where)
+        if len(boxes) >= 1 << PEOPLE_BITS:
+            raise ValueError(f"{where}: expected fewer than {1 << PEOPLE_BITS} people, found {len(boxes)}")
         return len(boxes), frame.thumbnail, *pack_people(frame.people, self._dtype)
 
     def move(self, source_id: int, path: str, modified_ns: int) -> None:  # noqa: D102
@@ -210,6 +210,8 @@ class SQLiteStore(Store):
         dimension = self.read_meta("dimension")
         if examples.ndim != 2 or not len(examples) or (dimension or examples.shape[1]) != examples.shape[1]:
             raise ValueError(f"index {self.path}: query: expected examples (Q, {dimension}), found {examples.shape}")
+        if not np.isfinite(examples).all():
+            raise ValueError(f"index {self.path}: query: expected finite examples, found NaN or infinity")
         if top < 1:
             raise ValueError(f"index {self.path}: top: expected at least 1, found {top}")
         return self._current().search(examples, top, where)

@@ -183,7 +183,8 @@ class Store(ABC):
             What was added. A source whose content is in the index and whole is left out.
 
         Raises:
-            ValueError: embeddings are not (n, D) with the D of the index.
+            ValueError: embeddings are not (n, D) with the D of the index or not of unit length, or a number is not
+                finite.
         """
 
     @abstractmethod

@@ -16,6 +16,10 @@ def index(tmp_path):
     return str(tmp_path / "an.index")
 
 
+def of_unit_length(vectors):
+    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+
+
 def start_writer(index, make):
     """A process that adds one image after the other and says so; (its id, a file of numbers)."""
     read_end, write_end = os.pipe()
@@ -80,7 +84,7 @@ def test_a_locked_index_is_a_sentence(index, make, monkeypatch):
 
 def test_what_was_removed_is_not_in_the_files(index, make, tmp_path):
     generator = np.random.default_rng(0)
-    vectors = generator.normal(size=(40, 64)).astype(np.float32)
+    vectors = of_unit_length(generator.normal(size=(40, 64)))
     with open_store(index, create=True) as store:
         for i in range(20):
             store.add([(make.source(i), [make.frame(*vectors[2 * i : 2 * i + 2])])])
@@ -109,7 +113,7 @@ def test_growth_is_read_in_parts_and_joined(index, make):
     generator = np.random.default_rng(1)
     with open_store(index, create=True) as store:
         for i in range(30):
-            store.add([(make.source(i), [make.frame(*generator.normal(size=(2, 4)), offset=0.5)])])
+            store.add([(make.source(i), [make.frame(*of_unit_length(generator.normal(size=(2, 4))), offset=0.5)])])
             store.search(np.ones((1, 4), np.float32), 1)  # reads what is new
         grown = store.rows(Where(times=(5000.0, None)))
         ranking = store.search(np.ones((1, 4), np.float32), 60)
@@ -183,3 +187,25 @@ def test_stretches_of_videos_that_were_written_in_turns_are_counted_once(index, 
         assert store.windows(Where(), 2.0) == 8  # two stretches a minute, two minutes, two videos
         assert store.windows(Where(), 1000.0) == 2
         assert store.windows(Where(offsets=(60.0, 61.0)), 2.0) == 2
+
+
+@pytest.mark.parametrize(
+    ("column", "damage"),
+    [
+        ("embeddings", lambda blob: blob[:3] + bytes([blob[3] ^ 2]) + blob[4:]),  # the exponent of a 1
+        ("embeddings", lambda blob: np.full(2, np.nan, np.float32).tobytes()),
+        ("embeddings", lambda blob: blob[:4]),
+        ("scores", lambda blob: blob + blob),
+        ("boxes", lambda blob: blob[:-4]),
+    ],
+)
+def test_damage_that_sqlite_cannot_see_is_told(index, make, column, damage):
+    with open_store(index, create=True) as store:
+        store.add([(make.source(0), [make.frame((1.0, 0.0))])])
+    with sqlite3.connect(index) as db:
+        blob = db.execute(f"SELECT {column} FROM frames").fetchone()[0]
+        db.execute(f"UPDATE frames SET {column} = ?", (damage(blob),))
+    db.close()
+    message = r"an\.index: expected an index of inet-search, but it is damaged \(.*\); make the index anew"
+    with open_store(index) as store, pytest.raises(ValueError, match=message):
+        store.search(np.array([[1, 0]], np.float32), 1)
