@@ -107,7 +107,15 @@ class VideoReID(nn.Module):
         Returns:
             Training: ``loss_clip_softmax``, ``loss_clip_triplet`` and ``loss_frame_difference``. Testing: for each
             tracklet ``embedding`` (D,) float, unit length, the mean of its clips'.
+
+        Raises:
+            ValueError: the inputs are no clips and no tracklets.
         """
+        if "frames" not in batched_inputs[0]:
+            raise ValueError(
+                f"VideoReID: expected frames of clips or tracklets, found {', '.join(batched_inputs[0])}; name a data "
+                "set of tracklets, such as mars_query, in DATASETS."
+            )
         if not self.training:
             return [{"embedding": self.embed_tracklet(x["frames"])} for x in batched_inputs]
         clips = torch.stack([x["frames"].to(self.device) for x in batched_inputs])

@@ -98,6 +98,13 @@ def test_every_tensor_follows_the_model_to_its_device():
     assert {fused.device.type, regularisation.device.type, model.embed(fused).device.type} == {"meta"}
 
 
+def test_crops_are_refused():
+    with pytest.raises(
+        ValueError, match="expected frames of clips or tracklets, found image, image_id; name a data set"
+    ):
+        build().eval()([{"image": torch.zeros(3, 8, 4), "image_id": "a"}])
+
+
 def test_names_that_are_not_registered_are_refused():
     with pytest.raises(
         ValueError, match=r'FUSION: expected one of AveragePooling, SpatialTemporalAttention, found "RNN"'
