@@ -1,9 +1,12 @@
-"""Trains without chance, in float64, in one process or two, and saves the losses of all iterations and the end state.
+"""Trains without chance, in float64, in one process and in two, and saves the losses of all iterations and the ends.
 
-Usage: float64_training.py OUTPUT NUM_PROCESSES CONFIG KEY VALUE ...
+Usage: float64_training.py FOLDER. The folder holds trainings.json, {name: [CONFIG, KEY, VALUE, ...]}, and gets
+<name>_1.pth and <name>_2.pth. The two processes are started once for all trainings, since their start takes longest.
 """
 
+import json
 import sys
+from pathlib import Path
 
 import torch
 import torchvision
@@ -13,7 +16,15 @@ from detectron2.utils import comm
 from inet_d2.engine import INetTrainer, load_config
 
 
-def train(output, config, options):
+def train_all(folder):
+    take_chance_out()
+    for name, (config, *options) in json.loads(Path(folder, "trainings.json").read_text()).items():
+        number = comm.get_world_size()
+        output = Path(folder, f"{name}_{number}")
+        train(output.with_suffix(".pth"), config, [*options, "OUTPUT_DIR", str(output)])
+
+
+def take_chance_out():
     torch.set_num_threads(1)
     torch.set_default_dtype(torch.float64)
     # Which regions are sampled must not depend on how the images are spread over processes.
@@ -21,6 +32,8 @@ def train(output, config, options):
     nms = torchvision.ops.boxes.nms
     torchvision.ops.boxes.nms = lambda boxes, scores, threshold: nms(boxes.float(), scores.float(), threshold)
 
+
+def train(output, config, options):
     trainer = INetTrainer(load_config(config, options))
     model = trainer.checkpointer.model.to(torch.float64)
     generator = torch.Generator().manual_seed(0)
@@ -41,5 +54,5 @@ def train(output, config, options):
 
 
 if __name__ == "__main__":
-    output, num_processes, config, *options = sys.argv[1:]
-    launch(train, int(num_processes), dist_url="auto", args=(output, config, options))
+    for num_processes in (2, 1):  # one process is this one, which is left as it is for the two
+        launch(train_all, num_processes, dist_url="auto", args=(sys.argv[1],))

@@ -14,55 +14,68 @@ from inet_d2.modeling.synchronised_norm import SynchronisedBatchNorm1d, synchron
 from places import ROOT, config_path
 
 CONFIGS = config_path("quick_schedules")
-NO_CHANCE = ["MODEL.WEIGHTS", "", "DATASETS.TEST", "()", "INPUT.RANDOM_FLIP", "none", "MODEL.HOLD_BATCH_NORM", False,
-             "MODEL.ROI_REID_HEAD.DICTIONARY.BACKGROUNDS_PER_IMAGE", 100]  # fmt: skip
-LOSSES = "MODEL.ROI_REID_HEAD"
+# Processes that are copies of the first need not import everything anew.
+AS_COPIES = """
+import functools, runpy, sys
+import torch.multiprocessing as mp
+mp.spawn = mp.start_processes = functools.partial(mp.start_processes, start_method="fork")
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
 
 
 @pytest.fixture
 def train(tiny_scenes, tmp_path):
     """train("crops", 2, KEY, VALUE, ...): exit code and output of a run of train_net.py in tmp_path/run."""
 
-    def call(stage, processes, *words, extension="", torchrun=False):
+    def call(stage, processes, *words, extension="", torchrun=False, as_copies=False, timeout=0.2):
         # Imported in every process.
         (tmp_path / "lost_rank.py").write_text(extension)
         path = os.pathsep.join([str(ROOT), str(tmp_path), os.environ.get("PYTHONPATH", "")])
         env = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", "DETECTRON2_DATASETS": str(tiny_scenes)}
         start = ["-m", "torch.distributed.run", "--nproc-per-node", processes] if torchrun else []
-        flags = [] if torchrun else ["--num-gpus", processes, "--dist-timeout", 0.2]
+        start = ["-c", AS_COPIES] if as_copies else start
+        flags = [] if torchrun else ["--num-gpus", processes, "--dist-timeout", timeout]
         config = ["--config-file", f"{CONFIGS}/{stage}_instant_test.yaml"]
         opts = ["EXTENSIONS", "('lost_rank',)", "OUTPUT_DIR", tmp_path / "run"]
         command = [sys.executable, *start, ROOT / "train_net.py", *config, *flags, *words, *opts]
-        done = subprocess.run([str(word) for word in command], env=env, capture_output=True, text=True, timeout=300)
+        done = subprocess.run([str(word) for word in command], env=env, capture_output=True, text=True, timeout=600)
         return done.returncode, done.stdout + done.stderr
 
     return call
 
 
-@pytest.mark.parametrize(
-    ("stage", "options"),
-    [
-        ("inet", ["SOLVER.IMS_PER_BATCH", 4, f"{LOSSES}.HEP.NUM_CLASSES", 9]),
-        ("crops", ["SOLVER.IMS_PER_BATCH", 12]),
-        (
-            "inet",
-            ["SOLVER.IMS_PER_BATCH", 4, f"{LOSSES}.HEP.ENABLED", False, f"{LOSSES}.OLP.ENABLED", False,
-             f"{LOSSES}.OIM.ENABLED", True, f"{LOSSES}.TRIPLET.ENABLED", True, f"{LOSSES}.SOFTMAX.ENABLED", True,
-             f"{LOSSES}.VERIFICATION.ENABLED", True, f"{LOSSES}.TRIPLET.USE_DICTIONARY", True],
-        ),
-    ],
-    ids=["paper", "crops", "others"],
-)  # fmt: skip
-def test_two_processes_train_as_one_does(run_script, tiny_scenes, tmp_path, stage, options):
-    ends = []
-    for number in (1, 2):
-        run_script(
-            "tests/engine/float64_training.py", tmp_path / f"{number}.pth", number,
-            f"{CONFIGS}/{stage}_instant_test.yaml", *NO_CHANCE, *options, "SOLVER.MAX_ITER", 10,
-            "OUTPUT_DIR", tmp_path / str(number), env={"DETECTRON2_DATASETS": str(tiny_scenes)},
-        )  # fmt: skip
-        ends.append(torch.load(tmp_path / f"{number}.pth"))
-    one, two = ends
+NO_CHANCE = ["MODEL.WEIGHTS", "", "DATASETS.TEST", "()", "INPUT.RANDOM_FLIP", "none", "MODEL.HOLD_BATCH_NORM", False,
+             "MODEL.ROI_REID_HEAD.DICTIONARY.BACKGROUNDS_PER_IMAGE", 100, "SOLVER.MAX_ITER", 10]  # fmt: skip
+LOSSES = "MODEL.ROI_REID_HEAD"
+TRAININGS = {
+    "paper": ("inet", ["SOLVER.IMS_PER_BATCH", 4, f"{LOSSES}.HEP.NUM_CLASSES", 9]),
+    "crops": ("crops", ["SOLVER.IMS_PER_BATCH", 12]),
+    "others": (
+        "inet",
+        ["SOLVER.IMS_PER_BATCH", 4, f"{LOSSES}.HEP.ENABLED", False, f"{LOSSES}.OLP.ENABLED", False,
+         f"{LOSSES}.OIM.ENABLED", True, f"{LOSSES}.TRIPLET.ENABLED", True, f"{LOSSES}.SOFTMAX.ENABLED", True,
+         f"{LOSSES}.VERIFICATION.ENABLED", True, f"{LOSSES}.TRIPLET.USE_DICTIONARY", True],
+    ),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def float64_ends(run_script, tiny_scenes, tmp_path_factory):
+    """Folder with the ends of all trainings, by one process and by two."""
+    folder = tmp_path_factory.mktemp("float64")
+    words = {
+        name: [f"{CONFIGS}/{stage}_instant_test.yaml", *map(str, [*NO_CHANCE, *options])]
+        for name, (stage, options) in TRAININGS.items()
+    }
+    (folder / "trainings.json").write_text(json.dumps(words))
+    run_script("tests/engine/float64_training.py", folder, env={"DETECTRON2_DATASETS": str(tiny_scenes)})
+    return folder
+
+
+@pytest.mark.parametrize("training", TRAININGS)
+def test_two_processes_train_as_one_does(float64_ends, training):
+    one, two = (torch.load(float64_ends / f"{training}_{number}.pth") for number in (1, 2))
     assert len(one["losses"]) == 10
     for first, second in zip(one["losses"], two["losses"], strict=True):
         assert first == pytest.approx(second, abs=1e-5)
@@ -101,14 +114,13 @@ INetTrainer.run_step = run_step
     ("what", "expected_code", "sentence"),
     [
         ("os.kill(os.getpid(), signal.SIGKILL)", 3, "process 1 was ended by SIGKILL, and the others with it; --resume"),
-        ("time.sleep(1000)", 3, "a process did not answer within 0:00:12 (--dist-timeout)"),
+        ("time.sleep(1000)", 3, "a process did not answer within 0:00:06 (--dist-timeout)"),
     ],
     ids=["killed", "hanging"],
 )
 def test_a_lost_process_ends_the_run(train, what, expected_code, sentence):
-    code, output = train(
-        "crops", 2, "SOLVER.IMS_PER_BATCH", 12, "DATASETS.TEST", "()", extension=LOST.format(what=what)
-    )
+    words = ["SOLVER.IMS_PER_BATCH", 12, "DATASETS.TEST", "()"]
+    code, output = train("crops", 2, *words, timeout=0.1, extension=LOST.format(what=what), as_copies=True)
     assert sentence in output
     assert code == expected_code
 
