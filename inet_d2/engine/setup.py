@@ -3,6 +3,7 @@
 import argparse
 import importlib
 import logging
+import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -79,7 +80,7 @@ def _add_extensions(cfg: CfgNode, config_file: str, opts: list[str]) -> None:
     names = CfgNode({"EXTENSIONS": cfg.EXTENSIONS})
     if config_file:
         with _explained(config_file):
-            content = CfgNode.load_yaml_with_base(config_file, allow_unsafe=False)
+            content = _read_with_bases(config_file)
             names.merge_from_other_cfg(CfgNode({key: content[key] for key in names if key in content}))
     with _explained("command line"):
         pairs = zip(opts[::2], opts[1::2], strict=False)
@@ -93,6 +94,24 @@ def _add_extensions(cfg: CfgNode, config_file: str, opts: list[str]) -> None:
             ) from error
         if hasattr(module, "add_config"):
             module.add_config(cfg)
+
+
+def _read_with_bases(config_file: str) -> dict[str, Any]:
+    """A configuration file on top of its _BASE_; a file that builds on itself is not read over and over first."""
+    being_read: list[str] = []
+
+    class Guarded(CfgNode):
+        @classmethod
+        def load_yaml_with_base(cls, filename: str, allow_unsafe: bool = False) -> dict[str, Any]:
+            path = os.path.realpath(filename)
+            if path in being_read:
+                raise RecursionError(path)
+            being_read.append(path)
+            content = super().load_yaml_with_base(filename, allow_unsafe=allow_unsafe)
+            being_read.pop()
+            return content
+
+    return Guarded.load_yaml_with_base(config_file)
 
 
 def setup(args: argparse.Namespace) -> CfgNode:

@@ -5,6 +5,7 @@ blobs, so that the ids of the others stay.
 """
 
 import sqlite3
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -66,7 +67,7 @@ def read_frames(db: sqlite3.Connection, ids: tuple[int, int], dimension: int, dt
     try:
         part = _read_frames(db, ids, dimension, dtype)
         check_unit_length(part.embeddings, "people")
-    except ValueError as error:
+    except (IndexError, KeyError, OverflowError, TypeError, ValueError) as error:
         raise sqlite3.DatabaseError(f"it is damaged ({error}); make the index anew") from error
     return part
 
@@ -98,9 +99,9 @@ def _read_frames(db: sqlite3.Connection, ids: tuple[int, int], dimension: int, d
         numbers = np.arange(sum(counts)) - np.repeat(np.cumsum(counts) - counts, counts)
         part.ids[people] = (np.repeat(found, counts) << PEOPLE_BITS) + numbers
         part.row_frames[people] = np.repeat(np.arange(frame, frame + len(block)), counts)
-        part.boxes[people] = np.frombuffer(b"".join(boxes), np.float32).reshape(-1, 4)
-        part.scores[people] = np.frombuffer(b"".join(scores), np.float32)
-        part.embeddings[people] = np.frombuffer(b"".join(embeddings), dtype).reshape(-1, dimension)
+        part.boxes[people] = _unpacked(boxes, np.float32, (len(numbers), 4))
+        part.scores[people] = _unpacked(scores, np.float32, (len(numbers),))
+        part.embeddings[people] = _unpacked(embeddings, dtype, (len(numbers), dimension))
         frame, person = places.stop, people.stop
     db.execute("PRAGMA mmap_size = 0")
     frames.times[:] += frames.offsets
@@ -109,3 +110,8 @@ def _read_frames(db: sqlite3.Connection, ids: tuple[int, int], dimension: int, d
         return part
     columns = (part.ids, part.row_frames, part.boxes, part.scores, part.embeddings)
     return Part(frames, *(column[alive] for column in columns))
+
+
+def _unpacked(blobs: Sequence[bytes], dtype: np.dtype | type, shape: tuple[int, ...]) -> np.ndarray:
+    """Not left to the assignment, which would repeat one person for several."""
+    return np.frombuffer(b"".join(blobs), dtype).reshape(shape)

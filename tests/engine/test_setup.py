@@ -1,5 +1,6 @@
 import pytest
 import torch
+from detectron2.config import CfgNode
 
 from inet_d2.engine import load_config, record_restored_on_error
 from places import config_path
@@ -86,11 +87,20 @@ def test_a_missing_file_is_refused():
         load_config("configs/none.yaml")
 
 
-def test_a_file_that_is_its_own_base_is_refused(tmp_path):
+def test_a_file_that_is_its_own_base_is_refused(tmp_path, monkeypatch):
     (tmp_path / "a.yaml").write_text("_BASE_: b.yaml\n")
     (tmp_path / "b.yaml").write_text("_BASE_: a.yaml\n")
+    opened, opens = [], CfgNode._open_cfg.__func__
+    monkeypatch.setattr(CfgNode, "_open_cfg", classmethod(lambda cls, name: opened.append(name) or opens(cls, name)))
     with pytest.raises(ValueError, match=r"a\.yaml: its _BASE_ leads back to itself; name another file there"):
         load_config(str(tmp_path / "a.yaml"))
+    assert len(opened) == 2  # not as often as Python recurses, which takes long for large files
+
+
+def test_a_base_may_be_named_twice(tmp_path):
+    (tmp_path / "a.yaml").write_text("SEED: 3\n")
+    (tmp_path / "b.yaml").write_text("_BASE_: [a.yaml, a.yaml]\n")
+    assert load_config(str(tmp_path / "b.yaml")).SEED == 3
 
 
 @pytest.mark.parametrize("through_base", [False, True])

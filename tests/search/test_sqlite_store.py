@@ -209,3 +209,14 @@ def test_damage_that_sqlite_cannot_see_is_told(index, make, column, damage):
     message = r"an\.index: expected an index of inet-search, but it is damaged \(.*\); make the index anew"
     with open_store(index) as store, pytest.raises(ValueError, match=message):
         store.search(np.array([[1, 0]], np.float32), 1)
+
+
+@pytest.mark.parametrize("damage", ["num_people = 3", "num_people = -1", "source = 7"])
+def test_rows_that_do_not_fit_together_are_told(index, make, damage):
+    with open_store(index, create=True) as store:
+        store.add([(make.source(1), [make.frame((1.0, 0.0))])])
+    with sqlite3.connect(index) as db:
+        db.execute(f"UPDATE frames SET {damage}")
+    db.close()
+    with open_store(index) as store, pytest.raises(ValueError, match=r"an\.index: .*, but it is damaged \("):
+        store.rows()
