@@ -87,13 +87,17 @@ def make_scenes(
         plan = plan_scenes(chosen, seed)
         drawn = _draw_frames(folder / LAYOUTS[layout][1], plan, chosen, seed, processes, progress)
         if layout == "prw":
-            for frame in drawn:
-                (folder / "frames" / f"s{frame.number}.jpg").rename(folder / "frames" / prw_frame_name(frame))
-            write_prw_annotations(folder, plan, drawn)
+            _write_prw(folder, plan, drawn)
         else:
             write_annotations(folder, plan, drawn, chosen.gallery_sizes)
         (folder / SETTINGS_FILE).write_text(settings)
     return root
+
+
+def _write_prw(folder: Path, plan: ScenePlan, drawn: list[DrawnFrame]) -> None:
+    for frame in drawn:
+        (folder / "frames" / f"s{frame.number}.jpg").rename(folder / "frames" / prw_frame_name(frame))
+    write_prw_annotations(folder, plan, drawn)
 
 
 def _draw_frames(
