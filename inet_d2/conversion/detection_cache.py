@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from inet_d2.conversion.reading import UNREADABLE, ArrayUnpickler, pickle_with
+from inet_d2.conversion.reading import ArrayUnpickler, pickle_with
 
 _GALLERY = ("gallery_dets", "gallery_feats")
 _CONTEXT = ("query_dets", "query_feats")
@@ -56,7 +56,7 @@ def read_detection_cache(path: Path) -> DetectionCache:
         raise FileNotFoundError(f"{path}: expected saved detections, found no file")
     try:
         content = torch.load(path, map_location="cpu", weights_only=False, pickle_module=pickle_with(ArrayUnpickler))
-    except UNREADABLE as error:
+    except Exception as error:  # damaged bytes may fail anywhere in pickle
         reason = str(error).partition("\n")[0] or type(error).__name__
         found = f"found a file that cannot be read ({reason:.120})"
         raise ValueError(f"{path}: expected saved detections, {found}") from error

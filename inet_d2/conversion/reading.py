@@ -8,8 +8,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-# What pickle and torch raise for files that are cut off or are none of theirs.
-UNREADABLE = (AttributeError, EOFError, ImportError, LookupError, RuntimeError, TypeError, ValueError, PickleError)
 _NUMPY_NAMES = frozenset({"_reconstruct", "scalar", "ndarray", "dtype", "_frombuffer"})
 _PLAIN = frozenset({("collections", "OrderedDict"), ("_codecs", "encode")})
 _TORCH = frozenset({("torch._utils", "_rebuild_tensor_v2"), ("torch._utils", "_rebuild_parameter")})
@@ -75,7 +73,7 @@ def read_weights(path: Path) -> tuple[dict[str, Tensor], str]:
         raise FileNotFoundError(f"{path}: expected a file of weights, found none; download it first")
     try:
         content = _read(path)
-    except UNREADABLE as error:
+    except Exception as error:  # damaged bytes may fail anywhere in pickle and torch
         reason = str(error).partition("\n")[0] if isinstance(error, PickleError) else type(error).__name__
         raise ValueError(f"{path}: expected named arrays, found a file that cannot be read ({reason:.120})") from error
     author = content.get("__author__", "") if isinstance(content, dict) else ""
@@ -84,8 +82,11 @@ def read_weights(path: Path) -> tuple[dict[str, Tensor], str]:
             content = content[key]
     if not isinstance(content, dict):
         raise ValueError(f"{path}: expected named arrays, found a {type(content).__name__}")
-    values = {name.removeprefix("module."): v for name, v in content.items() if isinstance(v, np.ndarray | Tensor)}
-    return {name: torch.as_tensor(value) for name, value in values.items()}, str(author)
+    values = {str(name): v for name, v in content.items() if isinstance(v, np.ndarray | Tensor)}
+    try:
+        return {name.removeprefix("module."): torch.as_tensor(value) for name, value in values.items()}, str(author)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{path}: expected arrays of numbers, found others ({error})") from error
 
 
 def _read(path: Path) -> object:

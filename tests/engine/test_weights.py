@@ -192,3 +192,21 @@ def test_random_weights_that_never_learn_are_named(model, tmp_path, caplog):
     model.idle_parts = ("0",)  # what the stage does not use may stay at random
     find_weights(Checkpointer(model, str(tmp_path)), "", resume=False, complete=False)
     assert caplog.text == ""
+
+
+def test_any_damage_of_a_file_of_arrays_is_told_with_its_name(model, tmp_path):
+    """Every reader behind it raises errors of its own; none of them gets out."""
+    path = tmp_path / "zoo.pkl"
+    state = {name: value.numpy() for name, value in model.state_dict().items()}
+    whole = bytearray(pickle.dumps({"model": state, "__author__": "Zoo"}))
+    rng, refused = np.random.default_rng(0), 0
+    for _ in range(400):
+        damaged = whole.copy()
+        damaged[rng.integers(len(damaged))] ^= 1 << rng.integers(8)
+        path.write_bytes(damaged)
+        try:
+            check_weights(model, str(path), complete=True)
+        except ValueError as error:
+            assert "zoo.pkl" in str(error)  # noqa: PT017
+            refused += 1
+    assert refused > 100
