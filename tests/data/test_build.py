@@ -351,7 +351,7 @@ def test_an_image_that_comes_twice(training_set):
 
 def test_unknown_loader_lists_the_known_ones(training_set):
     training_set.DATALOADER.TRAIN_LOADER = "build_pairs"
-    message = "'build_pairs', which is not .*: build_crop_train_loader, build_image_train_loader, build_pair"
+    message = "'build_pairs', which is not .*: build_clip_train_loader, build_crop_train_loader, build_image"
     with pytest.raises(ValueError, match=message):
         build_train_loader(training_set)
     assert "build_pair_train_loader" in TRAIN_LOADER_REGISTRY
