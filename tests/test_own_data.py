@@ -94,7 +94,8 @@ def test_a_json_file_is_trained_on_searched_and_scored_again(shop, load_script):
 
 
 def test_the_check_and_the_protocol_file(shop, load_script, capsys):
-    (arguments,) = commands("tools/check_dataset.py")
+    # The page checks real sequences, too, which are not here.
+    (arguments,) = [words for words in commands("tools/check_dataset.py") if "shop.yaml" in words]
     assert load_script("tools/check_dataset.py").main(arguments) == 0
     shown = capsys.readouterr().out
     assert "| shop_train | ids                  |         2 |           - |" in shown
