@@ -19,7 +19,8 @@ def check_people(people: People, dimension: int, where: str) -> None:
         where: index and source; begins the message.
 
     Raises:
-        ValueError: embeddings are not (n, D), or not of unit length, or a number is not finite.
+        ValueError: embeddings are not (n, D), or of another length than :func:`check_lengths` allows, or a number is
+            not finite.
     """
     if people.embeddings.shape != (len(people.boxes), dimension):
         raise ValueError(
@@ -28,22 +29,24 @@ def check_people(people: People, dimension: int, where: str) -> None:
         )
     if not np.isfinite(people.boxes).all() or not np.isfinite(people.scores).all():
         raise ValueError(f"{where}: expected finite boxes and scores, found NaN or infinity; check the model")
-    check_unit_length(people.embeddings, where)
+    check_lengths(people.embeddings, people.scores, where)
 
 
-def check_unit_length(embeddings: np.ndarray, where: str) -> None:
-    """Refuse embeddings whose inner products are no cosines.
+def check_lengths(embeddings: np.ndarray, scores: np.ndarray, where: str) -> None:
+    """Refuse embeddings whose inner products are no cosines, nor cosines times the person's score.
 
     Args:
         embeddings: (n, D).
+        scores: (n,), in [0, 1]; the length of an embedding under TEST.SEARCH.CONFIDENCE_WEIGHT.
         where: begins the message.
 
     Raises:
-        ValueError: one is not of unit length, or not finite.
+        ValueError: one has neither unit length nor its score's, or is not finite.
     """
     embeddings = np.asarray(embeddings, np.float32)
     lengths = np.sqrt(np.einsum("nd,nd->n", embeddings, embeddings))
-    wrong = np.flatnonzero(~(np.abs(lengths - 1) <= LENGTH_TOLERANCE))
+    sound = (np.abs(lengths - 1) <= LENGTH_TOLERANCE) | (np.abs(lengths - scores) <= LENGTH_TOLERANCE)
+    wrong = np.flatnonzero(~sound)
     if wrong.size:
         raise ValueError(
             f"{where}: expected embeddings of unit length, found {wrong.size} of {len(lengths)} others, first one of "

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from inet_d2.search.people_check import check_unit_length
+from inet_d2.search.people_check import check_lengths
 from inet_d2.search.people_matrix import FrameColumns, Part
 from inet_d2.search.store import People
 
@@ -66,7 +66,7 @@ def read_frames(db: sqlite3.Connection, ids: tuple[int, int], dimension: int, dt
     """
     try:
         part = _read_frames(db, ids, dimension, dtype)
-        check_unit_length(part.embeddings, "people")
+        check_lengths(part.embeddings, part.scores, "people")
     except (IndexError, KeyError, OverflowError, TypeError, ValueError) as error:
         raise sqlite3.DatabaseError(f"it is damaged ({error}); make the index anew") from error
     return part

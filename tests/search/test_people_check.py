@@ -15,6 +15,8 @@ def people(embedding=(0.6, 0.8), box=(1, 2, 3, 4), score=0.9):
 def test_sound_people_pass():
     check_people(people(), 2, "x")
     check_people(people(embedding=np.array([0.6, 0.8], np.float16)), 2, "x")
+    # Times the score, as CONFIDENCE_WEIGHT has it: 0.5 * (0.6, 0.8).
+    check_people(people(embedding=(0.3, 0.4), score=0.5), 2, "x")
     check_people(People(np.zeros((0, 4)), np.zeros(0), np.zeros((0, 2))), 2, "x")
 
 
@@ -25,6 +27,7 @@ def test_sound_people_pass():
         (people(embedding=(np.nan, 0.8)), "unit length, found 1 of 1 others, first one of length nan"),
         (people(embedding=(30, 40)), "unit length, found 1 of 1 others, first one of length 50"),
         (people(embedding=(0, 0)), "first one of length 0; scale them to 1"),
+        (people(embedding=(0.3, 0.4), score=0.9), "first one of length 0.5"),
         (people(box=(1, 2, np.inf, 4)), "expected finite boxes and scores"),
         (people(score=np.nan), "expected finite boxes and scores"),
     ],
