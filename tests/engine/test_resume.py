@@ -54,12 +54,12 @@ def states(trainer):
     return {"model": trainer.model.state_dict(), "optimizer": trainer.optimizer.state_dict()}
 
 
-FP16 = ("SOLVER.AMP.ENABLED", True, "SOLVER.AMP.PRECISION", "fp16", "SOLVER.ITER_SIZE", 2)
+BF16 = ("SOLVER.AMP.ENABLED", True, "SOLVER.AMP.PRECISION", "bf16", "SOLVER.ITER_SIZE", 2)
 
 
 @pytest.mark.parametrize(
     ("kind", "seed", "own"),
-    [("pairs", 1, ()), ("pairs", -1, ()), ("pairs", 1, FP16), ("crops", 1, ()), ("images", 1, ())],
+    [("pairs", 1, ()), ("pairs", -1, ()), ("pairs", 1, BF16), ("crops", 1, ()), ("images", 1, ())],
 )
 def test_a_stopped_run_ends_where_an_unstopped_one_does(run_cfg, tmp_path, kind, seed, own):
     options = ["SOLVER.MAX_ITER", 4, "SOLVER.CHECKPOINT_PERIOD", 2, "MODEL.ROI_BOX_HEAD.DROPOUT", 0.5, "SEED", seed]
