@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from detectron2.engine import SimpleTrainer
+from detectron2.engine import HookBase, SimpleTrainer
 from detectron2.utils import comm
 from detectron2.utils.events import get_event_storage
 from torch import Tensor, nn
@@ -77,6 +77,12 @@ class TrainStep(SimpleTrainer):
         self._scaler.step(self.optimizer)
         self._scaler.update()
 
+    def close_loader(self) -> None:
+        """End the loader's processes; the next step begins its stream anew."""
+        if hasattr(self._batches, "close"):
+            self._batches.close()
+        self._batches = None
+
     def _forward(self, batch: Batch) -> dict[str, Tensor]:
         try:
             with torch.autocast(self._device, self._precision, enabled=self._precision is not None):
@@ -124,6 +130,17 @@ class TrainStep(SimpleTrainer):
         super().load_state_dict(state_dict)
         if self._scaler.is_enabled() and "grad_scaler" in state_dict:
             self._scaler.load_state_dict(state_dict["grad_scaler"])
+
+
+class LoaderClosed(HookBase):
+    """Hook that ends the loader's processes with the training.
+
+    Left to the collector of garbage, they are not told to end, and PyTorch waits five seconds for each.
+    """
+
+    def after_train(self) -> None:
+        """Close the loader of the step."""
+        self.trainer._trainer.close_loader()
 
 
 def non_finite(tensors: dict[str, Tensor]) -> list[str]:

@@ -38,7 +38,7 @@ from inet_d2.engine.resume import (
 from inet_d2.engine.row_sparse import RowSparseAdamW, RowSparseSGD
 from inet_d2.engine.run_stopped import SentenceFilter
 from inet_d2.engine.settings_check import check_settings
-from inet_d2.engine.train_step import TrainStep
+from inet_d2.engine.train_step import LoaderClosed, TrainStep
 from inet_d2.engine.weights import find_weights
 from inet_d2.evaluation import PersonReIDEvaluator, PersonSearchEvaluator, format_results
 from inet_d2.files import write_json
@@ -88,9 +88,10 @@ class INetTrainer(DefaultTrainer):
         self.register_hooks(self.build_hooks())
 
     def build_hooks(self) -> list[HookBase]:
-        """Detectron2's hooks, the place of the run in its stream, and what was left out of it."""
+        """Detectron2's hooks, the place of the run in its stream, what was left out, and the end of its loader."""
         seed = self.cfg.SEED if self.cfg.SEED >= 0 else comm.shared_random_seed()
         return [
+            LoaderClosed(),
             RunPosition(self.data_loader, seed=seed, batches_per_iteration=self.cfg.SOLVER.ITER_SIZE),
             FinishedOnly(ReplacedSamples(self.data_loader)),
             *(FinishedOnly(h) if isinstance(h, hooks.EvalHook) else h for h in super().build_hooks()),

@@ -1,5 +1,7 @@
 """A loss or gradient that is not finite stops the run before anything is changed, and the batch is kept."""
 
+import multiprocessing
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -126,3 +128,22 @@ def test_another_file_is_no_batch(load_script, tmp_path, capsys):
     tool = load_script("tools/replay_batch.py")
     assert tool.main([str(tmp_path / "a.pth"), "--config-file", ""]) == 2
     assert "expected a batch that a stopped training saved" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_the_loaders_processes_end_with_the_training(run_cfg, fails):
+    trainer = INetTrainer(run_cfg("pairs", "SOLVER.MAX_ITER", 1, "DATALOADER.NUM_WORKERS", 2))
+    running = []
+    step = trainer.run_step
+
+    def run_step():
+        step()
+        running.extend(multiprocessing.active_children())
+        if fails:
+            raise RunStoppedError("stop")
+
+    trainer.run_step = run_step
+    with pytest.raises(RunStoppedError, match="stop") if fails else nullcontext():
+        trainer.train()
+    assert len(running) == 2
+    assert not any(process.is_alive() for process in running)
