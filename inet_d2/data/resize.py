@@ -113,7 +113,8 @@ def _check_sizes(given: CfgNode, is_train: bool) -> None:
     lengths = given.MIN_SIZE_TRAIN if is_train else (given.MIN_SIZE_TEST,)
     key, largest = ("TRAIN", given.MAX_SIZE_TRAIN) if is_train else ("TEST", given.MAX_SIZE_TEST)
     lengths = (lengths,) if isinstance(lengths, int) else tuple(lengths)
-    if not lengths or min(lengths) < 0 or largest < 1:
+    # A length of 0 leaves images as they are, whatever the largest side says.
+    if not lengths or min(lengths) < 0 or (largest < 1 and any(lengths)):
         raise ValueError(
             f"INPUT: expected MIN_SIZE_{key} of 0 or more pixels and MAX_SIZE_{key} of at least 1, found "
             f"{lengths} and {largest}"

@@ -99,7 +99,9 @@ def test_sizes_that_cannot_be_drawn_are_refused(resizer, changes, message):
 
 def test_the_testing_size_is_checked_too():
     cfg = load_config("")
-    cfg.INPUT.MIN_SIZE_TEST = -5
+    cfg.INPUT.MIN_SIZE_TEST, cfg.INPUT.MAX_SIZE_TEST = 0, 0
+    build_augmentations(cfg, is_train=False)
+    cfg.INPUT.MIN_SIZE_TEST, cfg.INPUT.MAX_SIZE_TEST = -5, 1333
     with pytest.raises(ValueError, match=r"MIN_SIZE_TEST of 0 or more .* found \(-5,\) and 1333"):
         build_augmentations(cfg, is_train=False)
 
