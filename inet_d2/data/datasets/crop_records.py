@@ -3,9 +3,9 @@
 A crop is an image whose one annotation covers it, so that all that takes people in frames takes crops too.
 """
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,7 +16,6 @@ from inet_d2.data.datasets.frames import frame_sizes_or_error
 from inet_d2.data.pids import UNLABELLED
 
 SPLITS: Final = ("train", "query", "gallery")
-_SUFFIXES: Final = (".jpg", ".jpeg", ".png")
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +57,7 @@ def crop_records(dataset: str, root: Path, read: ReadSplit, split: str) -> list[
     """
     if split not in SPLITS:
         raise ValueError(f"{dataset}: split: expected one of {', '.join(SPLITS)}, found {split!r}")
+    read = cache(read)  # the identities are those of the same crops
     table = read(split)
     pids = np.full(len(table.ids), UNLABELLED, dtype=np.int64)
     numbers = {own: pid for pid, own in enumerate(identities_of(read, split))}
@@ -105,45 +105,3 @@ def identities_of(read: ReadSplit, split: str) -> list[Any]:
     queries, gallery = read("query"), read("gallery")
     searched = np.unique(queries.ids).tolist()
     return [*searched, *sorted(set(gallery.ids.tolist()) - set(searched) - {gallery.distractor})]
-
-
-def read_crop_folder(
-    dataset: str,
-    folder: Path,
-    pattern: str,
-    *,
-    remedy: str,
-    identity: Callable[[str], Any] = int,
-    junk: int | None = None,
-    distractor: int | None = None,
-) -> CropTable:
-    """Read the file names of a folder, sorted; other files than images are passed over.
-
-    Args:
-        dataset: its name, for errors.
-        folder: with images.
-        pattern: of their names, with the groups ``person`` and ``camera``.
-        remedy: what to do when the folder does not fit; ends the error.
-        identity: from the first group to the person's id.
-        junk: id of crops that show too little of a person to count; they are left out.
-        distractor: see :class:`CropTable`.
-
-    Returns:
-        The crops.
-
-    Raises:
-        FileNotFoundError: there is no such folder.
-        ValueError: it holds no image, or one with another name.
-    """
-    if not folder.is_dir():
-        raise FileNotFoundError(f"{dataset}: the folder {folder} does not exist; {remedy}")
-    paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES)
-    if not paths:
-        raise ValueError(f"{dataset}: {folder}: expected images, found none; {remedy}")
-    matches = [re.match(pattern, path.name) for path in paths]
-    if None in matches:
-        name = paths[matches.index(None)].name
-        raise ValueError(f"{dataset}: {folder}: expected names that match {pattern}, found {name}; {remedy}")
-    found = [(path, identity(m["person"]), int(m["camera"])) for path, m in zip(paths, matches, strict=True) if m]
-    kept = [row for row in found if row[1] != junk]
-    return CropTable([r[0] for r in kept], np.array([r[1] for r in kept]), np.array([r[2] for r in kept]), distractor)
