@@ -36,12 +36,15 @@ class _RowSparse:
         return loss
 
     def _align(self, parameter: Tensor) -> None:
-        """Lay gradient and state out as the parameter is: fused steps read memory in order, whatever strides say."""
+        """Lay gradient and state out as the parameter is, on its device.
+
+        Fused steps read memory in order, whatever strides say, and count steps on the device, which others do not.
+        """
         parameter.grad = _laid_out_as(parameter, parameter.grad)
         state = self.state.get(parameter, {})
         for name, value in state.items():
-            if isinstance(value, Tensor) and value.dim() > 0:
-                state[name] = _laid_out_as(parameter, value)
+            if isinstance(value, Tensor):
+                state[name] = _laid_out_as(parameter, value) if value.dim() else value.to(parameter.device)
 
     def _step_rows(self, parameter: Tensor, rows: Tensor, gradient: Tensor, group: dict) -> None:
         raise NotImplementedError

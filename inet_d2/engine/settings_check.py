@@ -17,8 +17,7 @@ def check_settings(cfg: CfgNode) -> None:
     Raises:
         ValueError: SOLVER.BASE_LR, MAX_ITER, ITER_SIZE, CHECKPOINT_PERIOD or CHECKPOINTS_KEPT is out of its range, a
             data set or the meta-architecture is not registered (the message says what is), SOLVER.AMP.PRECISION is
-            unknown, or a setting needs a single process or tensorboard,
-            or is not supported.
+            unknown, or a setting needs a single process or tensorboard, or is not supported.
     """
     solver = cfg.SOLVER
     for name, least in (("MAX_ITER", 1), ("ITER_SIZE", 1), ("CHECKPOINT_PERIOD", 1), ("CHECKPOINTS_KEPT", 0)):

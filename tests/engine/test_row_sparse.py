@@ -154,3 +154,14 @@ def test_fused_steps_do_not_mind_the_layout(optimizer_class, dense_class, option
         other.step()
         one.load_state_dict(copy.deepcopy(other.state_dict()) | {"param_groups": one.state_dict()["param_groups"]})
     assert torch.allclose(fused, expected, atol=1e-6)
+
+
+def test_what_a_fused_step_reads_is_on_the_parameters_device():
+    """Steps that were not fused count on the host; a run that goes on from their checkpoint may be on a GPU."""
+    parameter = torch.nn.Parameter(torch.zeros(3, device="meta"))
+    parameter.grad = torch.zeros(3, device="meta")
+    optimizer = RowSparseAdamW([parameter], lr=0.1)
+    average = torch.zeros(3, device="meta")
+    optimizer.state[parameter] = {"step": torch.tensor(1.0), "exp_avg": average, "exp_avg_sq": average}
+    optimizer._align(parameter)
+    assert {value.device.type for value in optimizer.state[parameter].values()} == {"meta"}
