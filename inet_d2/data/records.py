@@ -138,3 +138,16 @@ def _person(annotation: Mapping[str, Any]) -> Mapping[str, Any]:
         return annotation
     (xyxy,) = annotation_boxes([annotation]).tolist()
     return {**annotation, "bbox": xyxy, "bbox_mode": BoxMode.XYXY_ABS, "person_id": pid}
+
+
+def check_training_names(names: Sequence[str]) -> None:
+    """Refuse no training set, or one twice.
+
+    Args:
+        names: DATASETS.TRAIN.
+
+    Raises:
+        ValueError: see above.
+    """
+    if not names or len(set(names)) < len(names):
+        raise ValueError(f"DATASETS.TRAIN: expected the names of different data sets, found {tuple(names)}")

@@ -10,7 +10,7 @@ from detectron2.config import CfgNode
 from inet_d2.data.datasets.builtin import load_annotations, load_records
 from inet_d2.data.datasets.tracklet_records import is_tracklets, load_tracklets
 from inet_d2.data.pids import is_labelled
-from inet_d2.data.records import Record, image_name, people_of, person_id
+from inet_d2.data.records import Record, check_training_names, image_name, people_of, person_id
 
 _logger = logging.getLogger(__name__)
 
@@ -94,8 +94,7 @@ def load_training_records(names: Sequence[str], num_pids: int) -> list[Record]:
         ValueError: no set or one twice, no image or one twice, ``num_pids`` is not what the sets have, identities have
             gaps, or most images show one identity several times.
     """
-    if not names or len(set(names)) < len(names):
-        raise ValueError(f"DATASETS.TRAIN: expected the names of different data sets, found {tuple(names)}")
+    check_training_names(names)
     parts = [load_records(name) for name in names]
     check_images(names, parts)
     counts = [_count_identities(name, records) for name, records in zip(names, parts, strict=True)]

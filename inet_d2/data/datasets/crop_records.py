@@ -55,8 +55,7 @@ def crop_records(dataset: str, root: Path, read: ReadSplit, split: str) -> list[
         FileNotFoundError: a file is missing.
         ValueError: another split, or a file is no image.
     """
-    if split not in SPLITS:
-        raise ValueError(f"{dataset}: split: expected one of {', '.join(SPLITS)}, found {split!r}")
+    check_split(dataset, split)
     read = cache(read)  # the identities are those of the same crops
     table = read(split)
     pids = np.full(len(table.ids), UNLABELLED, dtype=np.int64)
@@ -101,7 +100,27 @@ def identities_of(read: ReadSplit, split: str) -> list[Any]:
         Entry i is the id of pid i.
     """
     if split == "train":
-        return np.unique(read("train").ids).tolist()
+        return list(number_people(read("train").ids, [], None))
     queries, gallery = read("query"), read("gallery")
-    searched = np.unique(queries.ids).tolist()
-    return [*searched, *sorted(set(gallery.ids.tolist()) - set(searched) - {gallery.distractor})]
+    return list(number_people(gallery.ids, np.unique(queries.ids).tolist(), gallery.distractor))
+
+
+def check_split(dataset: str, split: str) -> None:
+    """Refuse another split than those of ``SPLITS``."""
+    if split not in SPLITS:
+        raise ValueError(f"{dataset}: split: expected one of {', '.join(SPLITS)}, found {split!r}")
+
+
+def number_people(own_ids: np.ndarray, first: Sequence[int], distractor: int | None) -> dict[Any, int]:
+    """Number people: those of a list first, then the others by their ids, without distractors.
+
+    Args:
+        own_ids: (N,) of all crops or tracklets.
+        first: ids that come first, sorted.
+        distractor: id that gets no number.
+
+    Returns:
+        pid by id.
+    """
+    others = sorted(set(own_ids.tolist()) - set(first) - {distractor})
+    return {own: pid for pid, own in enumerate([*first, *others])}

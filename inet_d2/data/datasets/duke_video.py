@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from inet_d2.data.datasets.tracklet_records import check_split, number_people, tracklet_record
+from inet_d2.data.datasets.crop_records import check_split, number_people
+from inet_d2.data.datasets.tracklet_records import tracklet_record
 
 # 0001_C6_F0099_X30823.jpg, or as older copies have it 0001C6F0099X30823.jpg.
 PATTERN = re.compile(r"\d+_?C(\d+)_?F\d+", re.IGNORECASE)

@@ -5,7 +5,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from inet_d2.data.datasets.tracklet_records import check_split, number_people, tracklet_record
+from inet_d2.data.datasets.crop_records import check_split, number_people
+from inet_d2.data.datasets.tracklet_records import tracklet_record
 from inet_d2.data.pids import UNLABELLED
 from inet_d2.matlab.read import load_mat_variable
 

@@ -9,11 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
 from detectron2.data import DatasetCatalog, MetadataCatalog
 
-from inet_d2.data.datasets.crop_records import SPLITS
 from inet_d2.data.pids import UNLABELLED, is_labelled
+from inet_d2.data.records import check_training_names
 
 Record = dict[str, Any]
 
@@ -63,8 +62,7 @@ def load_training_tracklets(names: Sequence[str], num_pids: int) -> list[Record]
     Raises:
         ValueError: no set or one twice, ``num_pids`` is not what the sets have, or identities have gaps.
     """
-    if not names or len(set(names)) < len(names):
-        raise ValueError(f"DATASETS.TRAIN: expected the names of different data sets, found {tuple(names)}")
+    check_training_names(names)
     found: list[Record] = []
     first = 0
     for name in names:
@@ -80,12 +78,6 @@ def load_training_tracklets(names: Sequence[str], num_pids: int) -> list[Record]
             f"tracklets; set it to {first}"
         )
     return found
-
-
-def check_split(dataset: str, split: str) -> None:
-    """Refuse another split than those of ``SPLITS``."""
-    if split not in SPLITS:
-        raise ValueError(f"{dataset}: split: expected one of {', '.join(SPLITS)}, found {split!r}")
 
 
 def tracklet_record(name: str, paths: Sequence[Path], pid: int, camera: int) -> Record:
@@ -113,18 +105,3 @@ def _problem(record: Record) -> str:
         if not isinstance(record.get(field), numbers.Integral) or record[field] < least:
             return f"{field}: expected a whole number of at least {least}, found {record.get(field)!r}"
     return ""
-
-
-def number_people(own_ids: np.ndarray, first: Sequence[int], distractor: int | None) -> dict[Any, int]:
-    """Number people: those of a list first, then the others by their ids, without distractors.
-
-    Args:
-        own_ids: (N,) of all tracklets.
-        first: ids that come first, sorted.
-        distractor: id that gets no number.
-
-    Returns:
-        pid by id.
-    """
-    others = sorted(set(own_ids.tolist()) - set(first) - {distractor})
-    return {own: pid for pid, own in enumerate([*first, *others])}
