@@ -4,6 +4,8 @@ import importlib
 from pathlib import Path
 
 import detectron2
+import detectron2.config
+import detectron2.engine
 import pytest
 
 ENGINE = Path(__file__).parents[1]
@@ -38,3 +40,11 @@ def test_names_that_are_left_out_name_real_detectron2(name):
         getattr(importlib.import_module(module), attribute)
     with pytest.raises(AttributeError):
         _ = detectron2.config.__wrapped__  # what inspect asks for
+
+
+@pytest.mark.skipif(not hasattr(detectron2, "__d2lite__"), reason="says what the embedded engine lacks")
+def test_a_plain_trainer_does_not_pass_over_mixed_precision():
+    cfg = detectron2.config.get_cfg()
+    cfg.SOLVER.AMP.ENABLED = True
+    with pytest.raises(NotImplementedError, match=r"SOLVER\.AMP\.ENABLED: True, in DefaultTrainer itself, is not part"):
+        detectron2.engine.DefaultTrainer(cfg)
