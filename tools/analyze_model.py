@@ -90,17 +90,25 @@ def analyse(cfg: CfgNode, *, size: Sequence[int] | None, depth: int) -> dict[str
         raise ValueError(f"--depth: expected at least 1, found {depth}")
     cfg.MODEL.DEVICE = "cpu"
     torch.manual_seed(0)
-    model = INetTrainer.build_model(cfg).eval()
-    adapter = OneImage(model)
+    adapter = OneImage(INetTrainer.build_model(cfg).eval())
     height, width = image_size(cfg, size, detects=adapter.detects)
     image = torch.randint(0, 256, (3, height, width)).float()
+    return {
+        "size": [height, width],
+        "parts": count_parts(adapter, image, depth=depth),
+        "detections": adapter.num_detections,
+    }
+
+
+def count_parts(adapter: OneImage, image: Tensor, *, depth: int) -> dict[str, dict[str, int]]:
+    """What :func:`analyse` has in ``parts``, of a model that is there and an image (3, H, W)."""
     logging.getLogger("fvcore").setLevel(logging.ERROR)  # what it leaves out is said in the help
     counts = {}
     for name, kind in (("flops", FlopCountAnalysis), ("activations", ActivationCountAnalysis)):
         analysis = kind(adapter, image).set_op_handle(**dict.fromkeys(UNCOUNTED))
         counts[name] = analysis.unsupported_ops_warnings(False).tracer_warnings("none").by_module()
     parts = {}
-    for name, module in model.named_modules():
+    for name, module in adapter.model.named_modules():
         if name.count(".") >= depth:
             continue
         key = f"model.{name}".rstrip(".")
@@ -110,7 +118,7 @@ def analyse(cfg: CfgNode, *, size: Sequence[int] | None, depth: int) -> dict[str
             "trainable": sum(p.numel() for p in parameters if p.requires_grad),
             **{kind: int(found[key]) for kind, found in counts.items()},
         }
-    return {"size": [height, width], "detections": adapter.num_detections, "parts": parts}
+    return parts
 
 
 def format_parts(found: dict[str, Any]) -> str:

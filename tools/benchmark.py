@@ -25,6 +25,7 @@ TASKS = {
     "data": "the training loaders against decoding alone, and the share that waiting for crops has",
     "train": "training steps: I-Net against Faster R-CNN, HEP by the number of identities; then memory",
     "memory": "peak memory of these training steps",
+    "heads": "what heads cost: parameters, multiply-adds, images a second against I-Net's",
     "descriptors": "two-step baselines: crops a second, beside resizing the crops",
     "reid": "ranking crops for re-identification, beside sorting",
     "search": "the index of inet-search against a matrix product, and indexing against the bare model",

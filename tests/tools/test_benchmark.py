@@ -22,7 +22,7 @@ def test_arguments_are_checked(tool, words, message, capsys):
 
 @pytest.mark.parametrize(
     "words",
-    [[], ["--task", "score"], ["--task", "train"], ["--task", "memory"], ["--task", "descriptors"], ["--task", "data"]],
+    [[], *(["--task", name] for name in ("score", "train", "memory", "descriptors", "data", "heads"))],
 )
 def test_help_of_the_tool_and_of_each_task_shows_examples(tool, words, capsys):
     with pytest.raises(SystemExit) as stop:
