@@ -9,6 +9,7 @@ Examples:
     python tools/reproduce.py table3 --seeds 1 2 3 --resume
     python tools/reproduce.py table1 --scale paper --dry-run
     python tools/reproduce.py table3 --scale study --seeds 1 2
+    python tools/reproduce.py table1 --scale street --seeds 1 2
     python tools/reproduce.py table2 --output output/short SOLVER.MAX_ITER 300
 
 KEY VALUE pairs at the end apply to every training; give such runs an --output of their own.
@@ -234,9 +235,10 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("table", choices=("table1", "table2", "table3", "table4", "fig4", "heads"))
     parser.add_argument(
         "--scale",
-        choices=("demo", "study", "paper"),
+        choices=("demo", "hard", "street", "study", "paper"),
         default="demo",
-        help="generated scenes, on CPU (default); five times as many people (table3); or CUHK-SYSU",
+        help="generated scenes, on CPU (default); scenes whose colours say less, by light or as cameras see them; five "
+        "times as many people (table3); or CUHK-SYSU",
     )
     parser.add_argument("--seeds", type=int, nargs="+", default=[1], help="SEED of the trainings (default: 1)")
     parser.add_argument("--resume", action="store_true", help="go on with unfinished runs")

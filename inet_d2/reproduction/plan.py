@@ -40,6 +40,8 @@ class Reproduction:
     ) -> None:
         self.output, self.seeds, self.opts, self.root = output, list(seeds), list(opts), root
         self.scale: Mapping[str, Any] = tables["scales"][scale]
+        kind = self.scale.get("like", scale)
+        self.scale = {**tables["scales"][kind], **self.scale}
         self.table: Mapping[str, Any] = tables["tables"][table]
         self.columns: dict[str, str] = self.table["columns"]
         if self.columns == "galleries":
@@ -55,9 +57,9 @@ class Reproduction:
         self._detectors = {column: run for column, run in detectors.items() if run not in self.absent}
         # Rows with the run that stands for them; rows that are there at other scales only are left out.
         self._rows = {
-            r["name"]: (r, r["runs"][scale] if "runs" in r else None)
+            r["name"]: (r, r["runs"][kind] if "runs" in r else None)
             for r in self.table["rows"]
-            if "runs" not in r or scale in r["runs"]
+            if "runs" not in r or kind in r["runs"]
         }
         self.wanted = list(dict.fromkeys(run for _, run in self._rows.values() if run))
         if not self.wanted:

@@ -24,6 +24,10 @@ def test_a_configuration_that_train_net_wrote_is_that_of_the_run(tmp_path):
 
 def test_every_run_has_its_configuration_and_every_row_its_run():
     for name, scale in TABLES["scales"].items():
+        if "like" in scale:
+            assert scale["like"] in TABLES["scales"]
+            assert "runs" not in scale
+            continue
         for run in scale["runs"].values():
             (kind,) = run.keys() & {"config", "detector", "two_step"}
             assert (ROOT / run[kind]).exists()
@@ -65,6 +69,20 @@ def test_differences_leave_out_rows_of_other_scales(tmp_path):
 
     assert ("OLP + HEP", "OLP + softmax") in pairs("demo") & pairs("study")
     assert ("OLP, full gradient", "OLP") in pairs("demo") - pairs("study")
+
+
+def test_a_scale_like_another_has_its_runs_on_scenes_of_its_own(tmp_path):
+    of = {
+        scale: Reproduction(TABLES, table="table1", scale=scale, output=tmp_path, seeds=[1], root=ROOT)
+        for scale in ("demo", "hard", "street")
+    }
+    assert of["demo"].wanted == of["hard"].wanted == of["street"].wanted
+    assert (
+        len({str(plan.scale["scenes"]) for plan in of.values()})
+        == len({plan.scale["data"] for plan in of.values()})
+        == 3
+    )
+    assert ("I-Net", "LOMO + XQDA") in {(row.name, other.name) for row, other in of["street"].differences()}
 
 
 def test_a_table_without_a_row_at_the_scale_is_an_error(tmp_path):
