@@ -5,7 +5,9 @@ from detectron2.layers import ShapeSpec
 from detectron2.modeling.roi_heads import ROI_HEADS_REGISTRY, StandardROIHeads
 from detectron2.structures import Boxes
 from torch import Tensor
+from torchvision.ops import RoIPool
 
+from inet_d2.modeling.precision import at_least_float32
 from inet_d2.modeling.roi_heads.identity_branch import IdentityBranch
 
 
@@ -26,7 +28,11 @@ class INetROIHeads(IdentityBranch, StandardROIHeads):
 
     def pool_regions(self, features: dict[str, Tensor], boxes: list[Boxes]) -> Tensor:
         """Pool from the feature maps of the box branch."""
-        return self.box_pooler([features[name] for name in self.box_in_features], boxes)
+        maps = [features[name] for name in self.box_in_features]
+        if isinstance(self.box_pooler.level_poolers[0], RoIPool):
+            # Autocast knows this pooling on GPUs only, and there makes it float32, too.
+            maps = [at_least_float32(x) for x in maps]
+        return self.box_pooler(maps, boxes)
 
     def region_features(self, pooled: Tensor) -> Tensor:
         """The box head's output."""

@@ -5,6 +5,7 @@ import torch
 from detectron2.layers import ShapeSpec
 from detectron2.modeling import build_model
 from detectron2.modeling.roi_heads import build_roi_heads
+from detectron2.structures import Boxes
 from detectron2.utils.events import EventStorage
 from torch.nn.functional import normalize
 
@@ -200,3 +201,15 @@ def test_a_first_stage_without_a_classifier_is_refused():
     options = ["MODEL.META_ARCHITECTURE", "CropReID", "MODEL.PROPOSAL_GENERATOR.NAME", "PrecomputedProposals"]
     with pytest.raises(ValueError, match=r"set the ENABLED key of MODEL\.ROI_REID_HEAD\.HEP, SOFTMAX"):
         build_model(narrow_cfg("vgg16", [*OIM, *options]))
+
+
+def test_regions_of_the_papers_pooling_in_bfloat16():
+    # On the CPU torchvision has no RoI pooling of bfloat16 maps and float32 boxes: it stopped there.
+    heads = build("vgg16").roi_heads
+    (name,) = heads.box_in_features
+    channels = heads.box_head.fc1.in_features // 49
+    feature_map = torch.randn(1, channels, 8, 10).bfloat16()
+    boxes = [Boxes(torch.tensor([LEFT, RIGHT], dtype=torch.float32))]
+    with torch.autocast("cpu", torch.bfloat16):
+        pooled = heads.pool_regions({name: feature_map}, boxes)
+    assert torch.equal(pooled, heads.pool_regions({name: feature_map.float()}, boxes))
