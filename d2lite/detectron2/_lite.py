@@ -19,7 +19,7 @@ def missing_names(module: str) -> Any:
     """A `__getattr__` for `module`: sub-modules are imported, unknown public names are unsupported."""
 
     def getattr_(name: str) -> Any:
-        if name.startswith("_"):  # pickle, inspect and doctest ask for such names and expect this error
+        if name.startswith("_") or name == "torch":  # pickle, inspect and doctest ask for these and expect this error
             raise AttributeError(f"module {module!r} has no attribute {name!r}")
         if hasattr(sys.modules[module], "__path__"):
             return importlib.import_module(f"{module}.{name}")

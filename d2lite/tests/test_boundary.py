@@ -40,6 +40,8 @@ def test_names_that_are_left_out_name_real_detectron2(name):
         getattr(importlib.import_module(module), attribute)
     with pytest.raises(AttributeError):
         _ = detectron2.config.__wrapped__  # what inspect asks for
+    with pytest.raises(AttributeError):
+        _ = detectron2.torch  # what pickle asks for in torch.compile
 
 
 @pytest.mark.skipif(not hasattr(detectron2, "__d2lite__"), reason="says what the embedded engine lacks")
