@@ -22,7 +22,7 @@ def test_arguments_are_checked(tool, words, message, capsys):
 
 @pytest.mark.parametrize(
     "words",
-    [[], *(["--task", name] for name in ("score", "train", "memory", "descriptors", "data", "heads"))],
+    [[], *(["--task", name] for name in ("score", "train", "memory", "descriptors", "data", "heads", "gpu"))],
 )
 def test_help_of_the_tool_and_of_each_task_shows_examples(tool, words, capsys):
     with pytest.raises(SystemExit) as stop:
@@ -30,7 +30,7 @@ def test_help_of_the_tool_and_of_each_task_shows_examples(tool, words, capsys):
     assert stop.value.code == 0
     shown = capsys.readouterr().out
     assert " ".join(["python tools/benchmark.py", *words]) in shown
-    assert ("--people" in shown) == (words[-1:] in (["train"], ["memory"], ["data"]))
+    assert ("--people" in shown) == (words[-1:] in (["train"], ["memory"], ["data"], ["gpu"]))
 
 
 def test_every_task_is_listed(tool, capsys):

@@ -20,6 +20,8 @@ from inet_d2.modeling.identity.losses import IdentityLosses
 
 ROOT = Path(__file__).resolve().parents[2]
 STEP_CONFIG = ROOT / "configs/demo/inet.yaml"
+# Heads whose embedding scores, too, and those they are compared with.
+PLAIN_HEADS = {"NAEROIHeads": "INetRes5ROIHeads", "SeqROIHeads": "INetRes5ROIHeads"}
 HEP_CONFIG = ROOT / "configs/CUHK-SYSU/inet_vgg16.yaml"
 
 
@@ -39,7 +41,10 @@ def people(text: str) -> int:
 
 
 def configuration(path: Path, opts: Sequence[str], *, losses: Sequence[str] | None = None) -> CfgNode:
-    """Read a configuration and leave only these identity losses on; none at all makes it a plain detector."""
+    """Read a configuration and leave only these identity losses on; none at all makes it a plain detector.
+
+    That is Faster R-CNN of the same backbone, resolution and number of RoIs, with one head.
+    """
     cfg = load_config(str(path), list(opts))
     if losses is not None:
         reid = cfg.MODEL.ROI_REID_HEAD
@@ -47,6 +52,9 @@ def configuration(path: Path, opts: Sequence[str], *, losses: Sequence[str] | No
             if isinstance(node, CfgNode) and "ENABLED" in node:
                 node.ENABLED = name in losses
         reid.EMBEDDING = "learned" if losses else "box_head"
+        if not losses:
+            heads = cfg.MODEL.ROI_HEADS
+            reid.NAME, heads.NAME = "EmbeddingHead", PLAIN_HEADS.get(heads.NAME, heads.NAME)
     return cfg
 
 
