@@ -107,7 +107,12 @@ class IdentityBranch:
         return keep_shared_people(sampled, targets) if self.identity_losses.needs_pairs else sampled
 
     def compute_identity_losses(
-        self, embeddings: Tensor, sampled: list[Instances], targets: list[Instances]
+        self,
+        embeddings: Tensor,
+        sampled: list[Instances],
+        targets: list[Instances],
+        *,
+        identity_losses: IdentityLosses | None = None,
     ) -> dict[str, Tensor]:
         """Identity losses of sampled regions, by name; their statistics go to the log.
 
@@ -115,6 +120,7 @@ class IdentityBranch:
             embeddings: (R, D) float, unit length, of all images one after the other.
             sampled: what :meth:`sample_regions` returned.
             targets: per image, ``gt_boxes`` and ``gt_pids``.
+            identity_losses: those of a further stage, with their own tables; by default the heads'.
         """
         pids = [
             label_regions(x, t, person_iou=self.person_iou, background_iou=self.background_iou)
@@ -122,7 +128,7 @@ class IdentityBranch:
         ]
         sizes = torch.tensor([len(x) for x in pids], device=embeddings.device)
         images = torch.arange(len(pids), device=embeddings.device).repeat_interleave(sizes)
-        losses, statistics = self.identity_losses(embeddings, torch.cat(pids), images)
+        losses, statistics = (identity_losses or self.identity_losses)(embeddings, torch.cat(pids), images)
         get_event_storage().put_scalars(**statistics)
         return losses
 
