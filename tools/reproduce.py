@@ -194,6 +194,7 @@ class Runner:
             format_paper_table(columns, rows, self.plan.seeds),
             *self._differences(columns),
             *([f"Not implemented: {', '.join(missing)}."] if missing else []),
+            *(f"In the place of {run}: {file}." for run, file in self.plan.instead.items()),
             *([f"Left out: {'; '.join(self.plan.absent.values())}."] if self.plan.absent else []),
         ]
         content = {

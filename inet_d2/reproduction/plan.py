@@ -53,6 +53,9 @@ class Reproduction:
             for name, run in self.scale["runs"].items()
             if "weights" in run and not (root / run["weights"]).exists()
         }
+        # Weights that are here and stand in the place of a run for what starts from it.
+        files = {name: root / file for name, file in self.scale.get("instead", {}).items()}
+        self.instead = {name: file for name, file in files.items() if file.exists()}
         detectors = self.scale.get("detectors", {})
         self._detectors = {column: run for column, run in detectors.items() if run not in self.absent}
         # Rows with the run that stands for them; rows that are there at other scales only are left out.
@@ -90,7 +93,7 @@ class Reproduction:
     def _lineage(self, name: str) -> list[str]:
         """The run and those whose weights or boxes it starts from, the earliest first."""
         run = self.scale["runs"][name]
-        needed = [run["from"]] if "from" in run else []
+        needed = [run["from"]] if "from" in run and run["from"] not in self.instead else []
         needed += self._detectors.values() if "two_step" in run else []
         needed += [self._detectors[column] for column in self._box_columns(name)]
         return [*(earlier for start in needed for earlier in self._lineage(start)), name]
@@ -110,16 +113,20 @@ class Reproduction:
         run, folder = self.scale["runs"][name], self.folder(name, seed)
         if "detector" in run:
             return self._detector(name, seed)
-        start = ["MODEL.WEIGHTS", str(self.folder(run["from"], seed) / "model_final.pth")] if "from" in run else []
+        start = ["MODEL.WEIGHTS", str(self._start(run["from"], seed))] if "from" in run else []
         kind = f"after {run['from']}" if "from" in run else name
         options = self._options(name, seed)
         return self._step(f"{name}, seed {seed}", kind, folder, run["config"], ["--resume"] * resume, options, start)
+
+    def _start(self, run: str, seed: int) -> Path:
+        """Weights of what starts from a run."""
+        return self.instead.get(run, self.folder(run, seed) / "model_final.pth")
 
     def _detector(self, name: str, seed: int) -> Step:
         run = self.scale["runs"][name]
         start = []
         if "from" in run or "weights" in run:
-            file = self.folder(run["from"], seed) / "model_final.pth" if "from" in run else self.root / run["weights"]
+            file = self._start(run["from"], seed) if "from" in run else self.root / run["weights"]
             start = ["DETECTOR.WEIGHTS", str(file)]
         options, folder = self._options(name, seed), self.folder(name, seed)
         return self._step(f"{name}, seed {seed}", name, folder, run["detector"], [], options, start, DETECT)

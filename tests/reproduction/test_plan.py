@@ -85,6 +85,24 @@ def test_a_scale_like_another_has_its_runs_on_scenes_of_its_own(tmp_path):
     assert ("I-Net", "LOMO + XQDA") in {(row.name, other.name) for row, other in of["street"].differences()}
 
 
+def test_weights_that_are_here_stand_in_the_place_of_the_first_stage(tmp_path):
+    def starts(root):
+        plan = Reproduction(TABLES, table="table3", scale="paper", output=tmp_path / "out", seeds=[1], root=root)
+        steps = {step.folder.parent.name: step.arguments for step in plan.steps(resume=False)}
+        return {
+            name: words[words.index("MODEL.WEIGHTS") + 1] for name, words in steps.items() if "MODEL.WEIGHTS" in words
+        }
+
+    crops = str(tmp_path / "out/crops/seed1/model_final.pth")
+    assert starts(tmp_path)["initialized_vgg16"] == crops
+    (tmp_path / "datasets").mkdir()
+    (tmp_path / "datasets/vgg16_imagenet.pth").touch()
+    found = starts(tmp_path)
+    assert found["initialized_vgg16"] == str(tmp_path / "datasets/vgg16_imagenet.pth")
+    assert found["inet_vgg16"] == str(tmp_path / "out/initialized_vgg16/seed1/model_final.pth")
+    assert crops not in found.values()
+
+
 def test_a_table_without_a_row_at_the_scale_is_an_error(tmp_path):
     with pytest.raises(ValueError, match="fig4: no row has a run at scale study"):
         Reproduction(TABLES, table="fig4", scale="study", output=tmp_path, seeds=[1], root=ROOT)
