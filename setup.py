@@ -35,7 +35,7 @@ setup(
         "plot": ["matplotlib>=3.8"],
         "video": ["av>=14"],
         "web": ["starlette>=0.41", "uvicorn>=0.32"],
-        "onnx": ["onnxruntime>=1.19"],
+        "onnx": ["onnxruntime>=1.19", "onnx>=1.16", "openvino>=2025.0"],
         "milvus": ["pymilvus>=2.5"],
         "parquet": ["pyarrow>=17"],
         # Large, and not in requirements.txt; the tests that need them are skipped, with a line, where they are missing.

@@ -41,6 +41,7 @@ LEVELS = {
     "inet_d2.engine": 4,
     "inet_d2.reproduction": 5,
     "inet_d2.search": 5,
+    "inet_d2.export": 6,
     "inet_d2": 4,
 }
 

@@ -10,7 +10,7 @@ import yaml
 
 FITS, ORDERS = ("letterbox", "stretch"), ("RGB", "BGR")
 OUTPUTS = ("boxes", "yolov8", "yolov5", "fastestdet")
-Contract = TypeVar("Contract", bound="InputContract")
+Contract = TypeVar("Contract", "DetectorContract", "EmbedderContract", "ExportContract")
 
 
 @dataclass(frozen=True)
@@ -104,6 +104,29 @@ class EmbedderContract(InputContract):
     height: int = 256
     mean: tuple[float, float, float] = field(default=(123.675, 116.28, 103.53))
     std: tuple[float, float, float] = field(default=(58.395, 57.12, 57.375))
+
+
+@dataclass(frozen=True)
+class ExportContract:
+    """A model that ``tools/export_model.py`` wrote: it takes (1, 3, H, W) float32 of any size, values 0-255.
+
+    Attributes:
+        kind: "whole_picture" (image -> boxes, scores, embeddings) or "given_boxes" (image, boxes -> embeddings).
+        order: of the colours, "BGR" or "RGB".
+        resize: how pictures come to the model's size, see INPUT.RESIZE.
+        min_size: of the shorter side, pixels; 0 leaves pictures as they are.
+        max_size: of the longer side, pixels, if ``min_size`` would make it longer.
+        confidence_weight: whether embeddings of detections are multiplied by their scores (NAE, SeqNet).
+        fingerprint: of the weights and the configuration that it was made of.
+    """
+
+    kind: str
+    order: str
+    resize: str
+    min_size: int
+    max_size: int
+    confidence_weight: bool
+    fingerprint: str
 
 
 def read_contract(model: str | Path, kind: type[Contract]) -> Contract:

@@ -36,7 +36,7 @@ class Box2BoxTransform:
         """Move `boxes` (N, 4) by `deltas` (N, 4k) -> float32 boxes (N, 4k)."""
         deltas = deltas.float()
         centers, sizes = (part.unsqueeze(1) for part in _centers_and_sizes(boxes.to(deltas.dtype)))
-        scaled = deltas.reshape(len(deltas), deltas.shape[1] // 4, 4) / deltas.new_tensor(self.weights)
+        scaled = deltas.unflatten(1, (-1, 4)) / deltas.new_tensor(self.weights)
         new_centers = scaled[..., :2] * sizes + centers
         half = 0.5 * (torch.exp(scaled[..., 2:].clamp(max=self.scale_clamp)) * sizes)
         return torch.cat((new_centers - half, new_centers + half), dim=-1).reshape(deltas.shape)

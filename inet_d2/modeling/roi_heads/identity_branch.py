@@ -1,6 +1,6 @@
 """The identity branch of ROI heads, for any of Detectron2's that pools regions and has a box predictor."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from detectron2.config import CfgNode, configurable
@@ -8,8 +8,10 @@ from detectron2.layers import ShapeSpec
 from detectron2.structures import Boxes, ImageList, Instances
 from detectron2.utils.events import get_event_storage
 from torch import Tensor, nn
+from torchvision.ops import RoIPool
 
 from inet_d2.modeling.identity.losses import IdentityLosses
+from inet_d2.modeling.precision import at_least_float32
 from inet_d2.modeling.roi_heads.region_pids import keep_shared_people, label_regions
 from inet_d2.modeling.roi_heads.reid_head import EmbeddingHead, build_reid_head
 
@@ -21,7 +23,7 @@ class IdentityBranch:
     """Mix-in that gives ROI heads embeddings and identity losses on the features of the box branch.
 
     List it before one of Detectron2's ROI heads with a ``box_predictor``, and implement the three hooks at the
-    end: :meth:`region_feature_shape`, :meth:`pool_regions` and :meth:`region_features`.
+    end: :meth:`region_feature_shape`, :attr:`region_pooler` and :meth:`region_features`.
 
     Args:
         reid_head: makes embeddings of regions, see ``ROI_REID_HEAD_REGISTRY``.
@@ -155,9 +157,29 @@ class IdentityBranch:
         Returns:
             (R, D) float, unit length, all images one after the other.
         """
-        pooled = self.pool_regions(features, boxes)
+        return self.embed_pooled(self.pool_regions(features, boxes))
+
+    def embed_pooled(self, pooled: Tensor) -> Tensor:
+        """Embed pooled regions: (R, C, H, W) -> (R, D) float, unit length."""
         needed = self.reid_head.needs_region_features
         return self.reid_head(pooled, self.region_features(pooled) if needed else None)
+
+    def pool_regions(self, features: dict[str, Tensor], boxes: list[Boxes]) -> Tensor:
+        """Pool regions.
+
+        Args:
+            features: feature maps by name.
+            boxes: per image, in the network's frame.
+
+        Returns:
+            (R, C, H, W) float, all images one after the other.
+        """
+        pooler, names = self.region_pooler
+        maps = [features[name] for name in names]
+        if isinstance(pooler.level_poolers[0], RoIPool):
+            # Autocast knows this pooling on GPUs only, and there makes it float32, too.
+            maps = [at_least_float32(x) for x in maps]
+        return pooler(maps, boxes)
 
     def predict_regions(self, pooled: Tensor) -> tuple[tuple[Tensor, Tensor], Embed]:
         """Predictions of pooled regions, and their embeddings on request.
@@ -205,16 +227,9 @@ class IdentityBranch:
         """
         raise NotImplementedError
 
-    def pool_regions(self, features: dict[str, Tensor], boxes: list[Boxes]) -> Tensor:
-        """Hook: pool regions.
-
-        Args:
-            features: feature maps by name.
-            boxes: per image, in the network's frame.
-
-        Returns:
-            (R, C, H, W) float, all images one after the other.
-        """
+    @property
+    def region_pooler(self) -> tuple[nn.Module, Sequence[str]]:
+        """Hook: Detectron2's ``ROIPooler``, and the names of the maps that it pools from, the finest first."""
         raise NotImplementedError
 
     def region_features(self, pooled: Tensor) -> Tensor:

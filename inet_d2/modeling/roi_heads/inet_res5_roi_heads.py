@@ -1,10 +1,11 @@
 """The same identity branch on a ResNet's fifth stage ("C4" models), as OIM has it."""
 
+from collections.abc import Sequence
+
 from detectron2.config import CfgNode, configurable
 from detectron2.layers import ShapeSpec
 from detectron2.modeling.roi_heads import ROI_HEADS_REGISTRY, Res5ROIHeads
-from detectron2.structures import Boxes
-from torch import Tensor
+from torch import Tensor, nn
 
 from inet_d2.modeling.roi_heads.identity_branch import IdentityBranch
 
@@ -47,9 +48,10 @@ class INetRes5ROIHeads(IdentityBranch, Res5ROIHeads):
         # Each stage of a ResNet has twice the channels of the one before it.
         return ShapeSpec(channels=cfg.MODEL.RESNETS.RES2_OUT_CHANNELS * 2**3)
 
-    def pool_regions(self, features: dict[str, Tensor], boxes: list[Boxes]) -> Tensor:
-        """Pool from the fourth stage's map."""
-        return self.pooler([features[name] for name in self.in_features], boxes)
+    @property
+    def region_pooler(self) -> tuple[nn.Module, Sequence[str]]:
+        """That of the fourth stage's map."""
+        return self.pooler, self.in_features
 
     def region_features(self, pooled: Tensor) -> Tensor:
         """The fifth stage's output, one number for each channel."""

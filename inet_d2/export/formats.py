@@ -1,0 +1,86 @@
+"""Writes a graph in one of three formats. Height, width and the number of boxes stay open in all of them."""
+
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+METADATA_KEY = "inet_d2"  # under which each file holds the text of the yaml beside it
+ONNX_OPSET = 17  # RoiAlign with pixel centres came with 16
+LARGEST_SIDE = 8192  # of an image, pixels; torch.export wants to be told one
+MOST_BOXES = 100_000
+
+
+def write_graph(path: Path, kind: str, graph: nn.Module, description: str) -> None:
+    """Export a graph.
+
+    Args:
+        path: file to be; its folder exists.
+        kind: one of ``FORMATS``.
+        graph: :class:`inet_d2.export.graphs.WholePicture` or ``GivenBoxes``, in evaluation mode.
+        description: text that the file carries.
+
+    Raises:
+        ValueError: a package is missing that the format needs.
+    """
+    # Sides that differ, and no multiples of a stride; two boxes, since exporters take 0 and 1 for constants.
+    side = 4 * graph.smallest_side
+    image = torch.linspace(0, 255, 3 * (side + 3) * (side + 9)).reshape(1, 3, side + 3, side + 9)
+    boxes = torch.tensor([[1.0, 2.0, side, side], [0.0, 0.0, side / 2, side]])
+    inputs = {"image": image, "boxes": boxes}
+    with torch.no_grad(), warnings.catch_warnings():
+        # They say that constants may hide in a trace. The comparison with the model on other sizes finds those.
+        warnings.simplefilter("ignore")
+        FORMATS[kind][1](path, graph, tuple(inputs[name] for name in graph.input_names), description)
+
+
+def _write_torchscript(path: Path, graph: nn.Module, inputs: tuple[Tensor, ...], description: str) -> None:
+    trace = torch.jit.freeze(torch.jit.trace(graph, inputs, check_trace=False))
+    torch.jit.save(trace, str(path), _extra_files={METADATA_KEY: description})
+
+
+def _write_onnx(path: Path, graph: nn.Module, inputs: tuple[Tensor, ...], description: str) -> None:
+    try:
+        import onnx
+    except ImportError as error:
+        raise ValueError('--format onnx needs the package onnx, and there is none: pip install -e ".[onnx]"') from error
+    axes = {name: {0: "people"} for name in (*graph.input_names, *graph.output_names)}
+    torch.onnx.export(
+        graph,
+        inputs,
+        str(path),
+        input_names=list(graph.input_names),
+        output_names=list(graph.output_names),
+        dynamic_axes={**axes, "image": {2: "height", 3: "width"}},
+        opset_version=ONNX_OPSET,
+        dynamo=False,  # the exporter that torch 2.4 and 2.15 both have, and that needs no package but onnx
+    )
+    written = onnx.load(str(path))
+    onnx.helper.set_model_props(written, {METADATA_KEY: description})
+    onnx.save(written, str(path))
+
+
+def _write_torch_export(path: Path, graph: nn.Module, inputs: tuple[Tensor, ...], description: str) -> None:
+    # With channels last, torch.export cannot tell that strides fit every size.
+    graph = graph.to(memory_format=torch.contiguous_format)
+    side = {"min": 2 * graph.smallest_side, "max": LARGEST_SIDE}
+    shapes = {
+        "image": {2: torch.export.Dim("height", **side), 3: torch.export.Dim("width", **side)},
+        "boxes": {0: torch.export.Dim("people", max=MOST_BOXES)},
+    }
+    program = torch.export.export(
+        graph, inputs, dynamic_shapes=tuple(shapes[name] for name in graph.input_names), strict=False
+    )
+    torch.export.save(program, str(path), extra_files={METADATA_KEY: description})
+    graph.to(memory_format=torch.channels_last)
+
+
+Writer = Callable[[Path, nn.Module, tuple[Tensor, ...], str], None]
+FORMATS: dict[str, tuple[str, Writer]] = {
+    "torchscript": (".ts", _write_torchscript),
+    "onnx": (".onnx", _write_onnx),
+    "torch_export": (".pt2", _write_torch_export),
+}
+"""Suffix of the file, and what writes it."""
