@@ -50,6 +50,27 @@ def read_image(path: str | os.PathLike, image_format: str) -> np.ndarray:
         ValueError: it is no image that can be decoded; the message names the file.
     """
     check_image_format(image_format)
+    pixels = np.asarray(decode_image(path)[0])
+    return cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR) if image_format == "BGR" else pixels.copy()
+
+
+def decode_image(
+    path: str | os.PathLike, *, at_least: tuple[int, int] | None = None
+) -> tuple[Image.Image, tuple[int, int]]:
+    """Decode an image file, without a copy of its pixels.
+
+    Args:
+        path: the file.
+        at_least: (width, height) of the upright image that is enough. A JPEG is then decoded at a half, a quarter or an
+            eighth of its size, as long as that is no smaller: faster, and other pixels than decoding all and shrinking.
+
+    Returns:
+        The upright image in mode "RGB", see :func:`upright_rgb`, and the (width, height) of the whole of it.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: it is no image that can be decoded; the message names the file.
+    """
     if not os.path.isfile(path):
         raise FileNotFoundError(
             f"image {path} is missing; complete the copy of the data set, or set DETECTRON2_DATASETS to the "
@@ -57,10 +78,12 @@ def read_image(path: str | os.PathLike, image_format: str) -> np.ndarray:
         )
     try:
         with Image.open(path) as image:
-            pixels = upright_rgb(image)
+            whole = _upright_size(image)
+            is_smaller = at_least and image.draft(None, at_least[::-1] if _is_sideways(image) else at_least)
+            upright = _upright(image)
+            return upright, whole if is_smaller else upright.size
     except Exception as error:  # damaged bytes may fail anywhere in a decoder
         raise ValueError(f"image {path} cannot be decoded ({error}); replace the file by a sound copy") from error
-    return cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR) if image_format == "BGR" else pixels
 
 
 def check_picture_output(path: str | os.PathLike, option: str, inputs: Iterable[str | os.PathLike] = ()) -> None:
@@ -93,17 +116,26 @@ def upright_rgb(image: Image.Image) -> np.ndarray:
     Raises:
         ValueError: values outside of 0 to 65535, whose white nobody knows.
     """
-    upright = ImageOps.exif_transpose(image)
-    if upright.mode != "F" and not upright.mode.startswith("I"):
-        return np.array(upright.convert("RGB"))
-    grey = np.asarray(upright)
-    if upright.mode == "F" or (grey.size and not 0 <= grey.min() <= grey.max() <= 65535):
+    return np.array(_upright(image))
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """Mode "RGB"; the image itself where it is that already and upright."""
+    image.load()  # a PNG may say how it lies after its pixels
+    if image.getexif().get(ExifTags.Base.Orientation, 1) != 1:
+        image = ImageOps.exif_transpose(image)
+    if image.mode == "RGB":
+        return image
+    if image.mode != "F" and not image.mode.startswith("I"):
+        return image.convert("RGB")
+    grey = np.asarray(image)
+    if image.mode == "F" or (grey.size and not 0 <= grey.min() <= grey.max() <= 65535):
         raise ValueError(
             f"expected 8 or 16 bits per channel, found values of type {grey.dtype} from {grey.min():g} to "
             f"{grey.max():g}; convert the image"
         )
     _tell_of_deep_images()
-    return np.repeat(np.rint(grey / _WORDS).astype(np.uint8)[:, :, None], 3, axis=2)
+    return Image.fromarray(np.rint(grey / _WORDS).astype(np.uint8)).convert("RGB")
 
 
 def image_size(path: str | os.PathLike) -> tuple[int, int]:
@@ -121,13 +153,20 @@ def image_size(path: str | os.PathLike) -> tuple[int, int]:
     """
     try:
         with Image.open(Path(path)) as image:
-            width, height = image.size
-            is_sideways = image.getexif().get(ExifTags.Base.Orientation) in _SIDEWAYS
+            return _upright_size(image)
     except FileNotFoundError as error:
         raise FileNotFoundError(f"{path} is missing") from error
     except Exception as error:  # as above
         raise ValueError(f"{path} cannot be read ({error})") from error
-    return (height, width) if is_sideways else (width, height)
+
+
+def _upright_size(image: Image.Image) -> tuple[int, int]:
+    """Width and height, without decoding."""
+    return image.size[::-1] if _is_sideways(image) else image.size
+
+
+def _is_sideways(image: Image.Image) -> bool:
+    return image.getexif().get(ExifTags.Base.Orientation) in _SIDEWAYS
 
 
 @cache

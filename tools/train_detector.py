@@ -29,7 +29,7 @@ from inet_d2.baselines.detectors import PersonDetector, build_detector
 from inet_d2.baselines.two_step import check_training_split
 from inet_d2.command_line import exit_status, split_options
 from inet_d2.data.datasets import load_annotations, load_protocol
-from inet_d2.data.person_mapper import read_frame
+from inet_d2.data.frame_reader import read_frame
 from inet_d2.engine import load_config
 from inet_d2.evaluation import SearchPredictions, format_results, load_scoring_data, score_predictions
 from inet_d2.evaluation.search_evaluator import evaluator_results

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from inet_d2.data.person_mapper import read_frame
+from inet_d2.data.frame_reader import read_frame
 
 BATCH_SIZE = 64
 

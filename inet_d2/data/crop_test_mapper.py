@@ -8,7 +8,7 @@ import torch
 from detectron2.config import CfgNode, configurable
 
 from inet_d2.data.crops import crop_transform
-from inet_d2.data.person_mapper import read_frame, to_input_tensor
+from inet_d2.data.frame_reader import read_frame, to_input_tensor
 from inet_d2.data.records import annotation_boxes
 from inet_d2.image_file import check_image_format
 

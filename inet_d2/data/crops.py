@@ -15,7 +15,8 @@ from detectron2.config import CfgNode, configurable
 from detectron2.data import DatasetFromList
 
 from inet_d2.data.cutouts import CutoutStore
-from inet_d2.data.person_mapper import are_nonempty, person_instances, read_frame, to_input_tensor
+from inet_d2.data.frame_reader import read_frame, to_input_tensor
+from inet_d2.data.person_mapper import are_nonempty, person_instances
 from inet_d2.data.pids import is_labelled
 from inet_d2.data.records import annotation_boxes, people_of, person_id
 from inet_d2.image_file import check_image_format

@@ -8,6 +8,7 @@ from detectron2.data import build_detection_test_loader
 
 from inet_d2.data.bad_samples import STRICT, BadSamples, GuardedMapper
 from inet_d2.data.guarded_loader import GuardedLoader
+from inet_d2.data.packing import PackedSamples
 
 
 def build_evaluation_loader(
@@ -25,7 +26,13 @@ def build_evaluation_loader(
     Returns:
         Iterable of batches, in the order of the records.
     """
-    loader = build_detection_test_loader(records, mapper=GuardedMapper(mapper), num_workers=cfg.DATALOADER.NUM_WORKERS)
+    num_workers = cfg.DATALOADER.NUM_WORKERS
+    loader = build_detection_test_loader(
+        records,
+        mapper=GuardedMapper(mapper),
+        num_workers=num_workers,
+        collate_fn=PackedSamples if num_workers else list,
+    )
     advice = "an evaluation leaves no image out, so repair the data set"
     account = BadSamples(STRICT, epoch=len(records), advice=advice)
     return GuardedLoader(loader, records, list, bad_samples=account, patience=patience_of(cfg))

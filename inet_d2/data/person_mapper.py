@@ -10,43 +10,13 @@ from detectron2.config import CfgNode, configurable
 from detectron2.data import transforms as T
 from detectron2.structures import Boxes, Instances
 
+from inet_d2.data.frame_reader import FrameReader, to_input_tensor
 from inet_d2.data.records import annotation_boxes, annotation_pids, people_of
 from inet_d2.data.resize import build_augmentations
-from inet_d2.image_file import check_image_format, read_image
 
 _logger = logging.getLogger(__name__)
 
 MIN_BOX_SIDE = 1e-5  # pixels; boxes that are narrower or lower count as empty (Detectron2's threshold)
-
-
-def read_frame(record: dict[str, Any], image_format: str) -> np.ndarray:
-    """Read the image of a record and check its size; fill in a missing ``height`` and ``width``.
-
-    Args:
-        record: dataset record with ``file_name``; changed in place where it has no size.
-        image_format: value of ``INPUT.FORMAT``, "BGR" or "RGB".
-
-    Returns:
-        (H, W, 3) uint8.
-
-    Raises:
-        FileNotFoundError: no such file.
-        ValueError: the file is no image that can be decoded, or its size is not the record's.
-    """
-    image = read_image(record["file_name"], image_format)
-    height, width = image.shape[:2]
-    expected = record.setdefault("width", width), record.setdefault("height", height)
-    if expected != (width, height):
-        raise ValueError(
-            f"{record['file_name']}: expected {expected[0]} x {expected[1]} pixels, as its record says, found "
-            f"{width} x {height}; correct width and height (those of the upright image) or replace the file"
-        )
-    return image
-
-
-def to_input_tensor(image: np.ndarray) -> torch.Tensor:
-    """Turn an (H, W, 3) image of any memory layout into a contiguous (3, H, W) tensor of the same type."""
-    return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))
 
 
 def transform_boxes(boxes: np.ndarray, transforms: T.Transform, image_size: tuple[int, int]) -> np.ndarray:
@@ -96,21 +66,22 @@ class PersonImageMapper:
     Args:
         augmentations: applied in order to image and boxes.
         image_format: value of ``INPUT.FORMAT``, "BGR" or "RGB".
+        scaled_decoding: see :class:`FrameReader`.
 
     Raises:
         ValueError: another format.
     """
 
     @configurable
-    def __init__(self, *, augmentations: list[T.Augmentation], image_format: str) -> None:
-        check_image_format(image_format)
-        self.augmentations = T.AugmentationList(augmentations)
-        self.image_format = image_format
+    def __init__(
+        self, *, augmentations: list[T.Augmentation], image_format: str, scaled_decoding: bool = False
+    ) -> None:
+        self._read = FrameReader(augmentations, image_format, scaled_decoding=scaled_decoding)
         self._has_warned = False
 
     @classmethod
     def from_config(cls, cfg: CfgNode, is_train: bool = True) -> dict[str, Any]:
-        """Read ``INPUT.{FORMAT, RESIZE, MIN_SIZE_*, MAX_SIZE_*, RANDOM_FLIP}``.
+        """Read ``INPUT.{FORMAT, RESIZE, MIN_SIZE_*, MAX_SIZE_*, RANDOM_FLIP, SCALED_DECODING}``.
 
         Args:
             cfg: configuration.
@@ -130,6 +101,7 @@ class PersonImageMapper:
         return {
             "augmentations": build_augmentations(cfg, is_train),
             "image_format": cfg.INPUT.FORMAT,
+            "scaled_decoding": is_train and cfg.INPUT.SCALED_DECODING,
         }
 
     def __call__(self, record: dict[str, Any]) -> dict[str, Any]:
@@ -150,9 +122,7 @@ class PersonImageMapper:
         record = copy.copy(record)
         people = people_of(record)
         record.pop("annotations", None)
-        aug_input = T.AugInput(read_frame(record, self.image_format))
-        transforms = self.augmentations(aug_input)
-        image = aug_input.image
+        image, transforms = self._read(record)
         boxes = transform_boxes(annotation_boxes(people), transforms, image.shape[:2])
         pids = annotation_pids(people)
 

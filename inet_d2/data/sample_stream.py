@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from inet_d2.data.bad_samples import STRICT, BadSamplePolicy, BadSamples, GuardedMapper, LoadedSample
 from inet_d2.data.guarded_loader import GuardedLoader
+from inet_d2.data.packing import PackedSamples
 from inet_d2.randomness import SAMPLE, generators_seeded
 
 # Key of the random numbers of a sample, and its index in the data set.
@@ -146,7 +147,7 @@ def build_stream_loader(
         SampleDataset(dataset, mapper, skips=policy.skips, groups=batches.groups),
         batch_sampler=batches,
         num_workers=num_workers,
-        collate_fn=list,
+        collate_fn=PackedSamples if num_workers else list,
         # Its own, because drawing the seed of the workers must not move the training's generators.
         generator=torch.Generator(),
     )

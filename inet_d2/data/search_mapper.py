@@ -9,11 +9,11 @@ import torch
 from detectron2.config import CfgNode, configurable
 from detectron2.data import transforms as T
 
-from inet_d2.data.person_mapper import read_frame, to_input_tensor, transform_boxes
+from inet_d2.data.frame_reader import FrameReader, to_input_tensor
+from inet_d2.data.person_mapper import transform_boxes
 from inet_d2.data.records import annotation_boxes, image_name, people_of
 from inet_d2.data.resize import build_augmentations
 from inet_d2.data.saved_boxes import load_saved_boxes
-from inet_d2.image_file import check_image_format
 
 
 class SearchDatasetMapper:
@@ -38,9 +38,7 @@ class SearchDatasetMapper:
         use_gt_boxes: bool = False,
         saved_boxes: Mapping[str, tuple[np.ndarray, np.ndarray]] | None = None,
     ) -> None:
-        self.augmentations = T.AugmentationList(augmentations)
-        check_image_format(image_format)
-        self.image_format = image_format
+        self._read = FrameReader(augmentations, image_format)
         self.use_gt_boxes = use_gt_boxes
         self.saved_boxes = saved_boxes
 
@@ -94,11 +92,10 @@ class SearchDatasetMapper:
         record = copy.copy(record)
         people = people_of(record)
         record.pop("annotations", None)
-        aug_input = T.AugInput(read_frame(record, self.image_format))
-        transforms = self.augmentations(aug_input)
-        image_size = aug_input.image.shape[:2]
+        image, transforms = self._read(record)
+        image_size = image.shape[:2]
 
-        record["image"] = to_input_tensor(aug_input.image)
+        record["image"] = to_input_tensor(image)
         if "query_boxes" in record:
             boxes = np.array(record["query_boxes"], dtype=np.float64).reshape(-1, 4)
             record["query_boxes"] = _network_boxes(boxes, transforms, image_size)

@@ -11,13 +11,14 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 from detectron2.config import CfgNode
-from detectron2.data import detection_utils
 from detectron2.data import transforms as T
 from detectron2.modeling import build_model
 from detectron2.utils.file_io import PathManager
 from torch import nn
 
-from inet_d2.data.person_mapper import to_input_tensor, transform_boxes
+from inet_d2.data.frame_reader import to_input_tensor
+from inet_d2.data.person_mapper import transform_boxes
+from inet_d2.data.resize import build_augmentations
 from inet_d2.engine import RunCheckpointer, explained_parts, find_weights
 from inet_d2.search.store import People
 
@@ -86,12 +87,7 @@ class ModelEmbedder:
         if self._image_format == "BGR":
             picture = picture[:, :, ::-1]
         aug_input = T.AugInput(np.ascontiguousarray(picture))
-        try:
-            transforms = self._augmentations(aug_input)
-        except ValueError as error:  # a side of a sliver becomes 0 pixels
-            raise ValueError(
-                f"a picture of {width} x {height} pixels cannot be brought to the model's size ({error}); crop it"
-            ) from error
+        transforms = self._augmentations(aug_input)
         return {"image": to_input_tensor(aug_input.image), "height": height, "width": width}, transforms
 
     def shape(self, prepared: dict[str, Any]) -> tuple[int, ...]:  # noqa: D102
@@ -171,7 +167,7 @@ def build_model_embedder(
     description = {"kind": "model", "config": cfg.dump(), "weights": path, "precision": precision, "fingerprint": found}
     return ModelEmbedder(
         model,
-        augmentations=detection_utils.build_augmentation(cfg, is_train=False),
+        augmentations=build_augmentations(cfg, is_train=False),
         image_format=cfg.INPUT.FORMAT,
         precision=precision,
         confidence_weight=cfg.TEST.SEARCH.CONFIDENCE_WEIGHT,
@@ -187,6 +183,8 @@ def model_fingerprint(cfg: CfgNode, weights: str, precision: str) -> str:
     settings = [model, given.FORMAT, given.MIN_SIZE_TEST, given.MAX_SIZE_TEST, cfg.TEST.DETECTIONS_PER_IMAGE, precision]
     if cfg.TEST.SEARCH.CONFIDENCE_WEIGHT:
         settings.append("confidence_weight")
+    if given.RESIZE != "detectron2":
+        settings.append(given.RESIZE)
     digest = hashlib.blake2b(json.dumps(settings, sort_keys=True).encode(), digest_size=8)
     with PathManager.open(weights, "rb") as file:
         while block := file.read(1 << 20):

@@ -8,7 +8,8 @@ import pytest
 import torch
 from detectron2.data import transforms as T
 
-from inet_d2.data.person_mapper import PersonImageMapper, read_frame
+from inet_d2.data.frame_reader import read_frame
+from inet_d2.data.person_mapper import PersonImageMapper
 
 
 def make_mapper(*augmentations):

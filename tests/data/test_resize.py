@@ -71,7 +71,9 @@ def test_the_resizer_is_a_key():
 
 def test_another_resizer_is_refused():
     cfg = load_config("", ["INPUT.RESIZE", "pillow"])
-    with pytest.raises(ValueError, match=r"INPUT\.RESIZE: expected one of detectron2, torchvision, found .pillow."):
+    with pytest.raises(
+        ValueError, match=r"INPUT\.RESIZE: expected one of detectron2, torchvision, fast, found .pillow."
+    ):
         build_augmentations(cfg, is_train=True)
 
 

@@ -2,8 +2,11 @@
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
+from inet_d2.data.resize import RESIZERS
+from inet_d2.data.search_mapper import SearchDatasetMapper
 from inet_d2.engine import load_config
 from inet_d2.search import (
     Indexer,
@@ -210,6 +213,24 @@ def test_similarities_are_weighted_by_scores_where_the_model_says_so(store, embe
     assert own.is_copy  # the same picture, although its similarity is the score and not 1
     assert own.sighting.similarity == pytest.approx(float(own.scores[0]), abs=1e-3)
     assert own.scores[0] < 0.99
+
+
+@pytest.mark.parametrize("resizer", RESIZERS)
+def test_pictures_are_resized_as_in_evaluation(colour_model, tmp_path, resizer):
+    config, weights = colour_model
+    cfg = load_config(str(config), ["INPUT.RESIZE", resizer, "INPUT.MIN_SIZE_TEST", "21", "INPUT.MAX_SIZE_TEST", "99"])
+    picture = np.random.default_rng(0).integers(0, 256, (48, 64, 3), dtype=np.uint8)
+    Image.fromarray(picture).save(tmp_path / "a.png")
+    evaluated = SearchDatasetMapper(cfg)({"file_name": str(tmp_path / "a.png"), "image_id": "a", "annotations": []})
+    embedder = build_model_embedder(cfg, weights=str(weights))
+    assert torch.equal(embedder.prepare(picture)["image"], evaluated["image"])
+
+
+def test_an_index_of_another_resizer_is_refused(colour_model):
+    config, weights = colour_model
+    configurations = [load_config(str(config), ["INPUT.RESIZE", resizer]) for resizer in RESIZERS]
+    prints = [build_model_embedder(cfg, weights=str(weights)).description["fingerprint"] for cfg in configurations]
+    assert len(set(prints)) == len(RESIZERS)
 
 
 def test_unit_rows():

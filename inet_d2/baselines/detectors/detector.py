@@ -19,7 +19,7 @@ from tqdm import tqdm
 from inet_d2.baselines.detectors.boosting import BoostedTrees, BoostingPlan, train_trees
 from inet_d2.baselines.detectors.sliding_window import Window, detect, pad_window, pyramid_scales, rounded_size, slide
 from inet_d2.boxes import paired_iou
-from inet_d2.data.person_mapper import read_frame
+from inet_d2.data.frame_reader import read_frame
 from inet_d2.data.records import annotation_boxes, people_of
 from inet_d2.files import written_aside
 from inet_d2.npz_file import open_npz

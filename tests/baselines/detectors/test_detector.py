@@ -5,7 +5,7 @@ from inet_d2.baselines.detectors import ACF, build_detector
 from inet_d2.baselines.detectors.boosting import BoostingPlan
 from inet_d2.boxes import paired_iou
 from inet_d2.data.datasets import load_annotations
-from inet_d2.data.person_mapper import read_frame
+from inet_d2.data.frame_reader import read_frame
 from inet_d2.data.records import annotation_boxes
 from inet_d2.engine import load_config
 from places import config_path
