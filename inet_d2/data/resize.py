@@ -12,8 +12,6 @@ from fvcore.transforms.transform import NoOpTransform, Transform
 from PIL import Image
 from torch.nn import functional as F
 
-RESIZERS = ("detectron2", "torchvision", "fast")
-
 
 class FloatResizeTransform(Transform):
     """Resize to whole-number sides by bilinear interpolation without antialiasing; the result is not rounded.
@@ -127,6 +125,10 @@ class FloorResize(T.Augmentation):
         return FloatResizeTransform(size, floored_size(size, short_edge_length=int(length), max_size=self.max_size))
 
 
+RESIZERS = {"detectron2": WholePixelResize, "torchvision": FloorResize, "fast": FastResize}
+"""By the values of INPUT.RESIZE."""
+
+
 def floored_size(size: tuple[int, int], *, short_edge_length: int, max_size: int) -> tuple[int, int]:
     """The (height, width) that an image of ``size`` is resized to; both at least 1."""
     scale = short_edge_length / min(size)
@@ -147,11 +149,10 @@ def build_augmentations(cfg: CfgNode, is_train: bool) -> list[T.Augmentation]:
         raise ValueError(f"INPUT.RESIZE: expected one of {', '.join(RESIZERS)}, found {given.RESIZE!r}")
     _check_sizes(given, is_train)
     augmentations = detection_utils.build_augmentation(cfg, is_train)
-    kind = {"detectron2": WholePixelResize, "torchvision": FloorResize, "fast": FastResize}[given.RESIZE]
     if is_train:
-        resize = kind(given.MIN_SIZE_TRAIN, given.MAX_SIZE_TRAIN, given.MIN_SIZE_TRAIN_SAMPLING)
+        resize = RESIZERS[given.RESIZE](given.MIN_SIZE_TRAIN, given.MAX_SIZE_TRAIN, given.MIN_SIZE_TRAIN_SAMPLING)
     else:
-        resize = kind([given.MIN_SIZE_TEST], given.MAX_SIZE_TEST, "choice")
+        resize = RESIZERS[given.RESIZE]([given.MIN_SIZE_TEST], given.MAX_SIZE_TEST, "choice")
     return [resize if isinstance(x, T.ResizeShortestEdge) else x for x in augmentations]
 
 

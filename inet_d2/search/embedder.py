@@ -16,10 +16,9 @@ from detectron2.modeling import build_model
 from detectron2.utils.file_io import PathManager
 from torch import nn
 
-from inet_d2.data.frame_reader import to_input_tensor
-from inet_d2.data.person_mapper import transform_boxes
 from inet_d2.data.resize import build_augmentations
 from inet_d2.engine import RunCheckpointer, explained_parts, find_weights
+from inet_d2.search.picture_input import PictureInput
 from inet_d2.search.store import People
 
 _logger = logging.getLogger(__name__)
@@ -74,21 +73,12 @@ class ModelEmbedder:
     ) -> None:
         self.model = model
         self.description = description or {"fingerprint": ""}
-        self._augmentations = T.AugmentationList(list(augmentations))
-        self._image_format = image_format
+        self._input = PictureInput(augmentations, image_format)
         self._precision = precision
         self._confidence_weight = confidence_weight
 
     def prepare(self, picture: np.ndarray) -> dict[str, Any]:  # noqa: D102
-        return self._map(picture)[0]
-
-    def _map(self, picture: np.ndarray) -> tuple[dict[str, Any], T.Transform]:
-        height, width = picture.shape[:2]
-        if self._image_format == "BGR":
-            picture = picture[:, :, ::-1]
-        aug_input = T.AugInput(np.ascontiguousarray(picture))
-        transforms = self._augmentations(aug_input)
-        return {"image": to_input_tensor(aug_input.image), "height": height, "width": width}, transforms
+        return _model_input(self._input.make(picture)[0], picture)
 
     def shape(self, prepared: dict[str, Any]) -> tuple[int, ...]:  # noqa: D102
         return tuple(prepared["image"].shape)
@@ -104,10 +94,8 @@ class ModelEmbedder:
 
     @torch.no_grad()
     def embed(self, picture: np.ndarray, boxes: np.ndarray) -> np.ndarray:  # noqa: D102
-        model_input, transforms = self._map(picture)
-        size = model_input["image"].shape[1:]
-        boxes = np.array(boxes, dtype=np.float64).reshape(-1, 4)
-        model_input["query_boxes"] = torch.from_numpy(transform_boxes(boxes, transforms, size)).float()
+        image, moved = self._input.make_with_boxes(picture, boxes)
+        model_input = {**_model_input(image, picture), "query_boxes": moved}
         with self._autocast():
             return self.model([model_input])[0]["query_embeddings"].float().cpu().numpy()
 
@@ -116,6 +104,10 @@ class ModelEmbedder:
             return nullcontext()
         device = next(self.model.parameters()).device.type
         return torch.autocast(device, torch.bfloat16)
+
+
+def _model_input(image: torch.Tensor, picture: np.ndarray) -> dict[str, Any]:
+    return {"image": image, "height": picture.shape[0], "width": picture.shape[1]}
 
 
 def _people(instances: Any) -> People:

@@ -8,9 +8,17 @@ import cv2
 import numpy as np
 import yaml
 
+from inet_d2.data.resize import RESIZERS
+
 FITS, ORDERS = ("letterbox", "stretch"), ("RGB", "BGR")
+KINDS = ("whole_picture", "given_boxes")
 OUTPUTS = ("boxes", "yolov8", "yolov5", "fastestdet")
 Contract = TypeVar("Contract", "DetectorContract", "EmbedderContract", "ExportContract")
+
+
+def _expect(contract: Any, name: str, holds: bool, expected: str) -> None:
+    if not holds:
+        raise ValueError(f"{name}: expected {expected}, found {getattr(contract, name)!r}")
 
 
 @dataclass(frozen=True)
@@ -36,19 +44,15 @@ class InputContract:
     pad: float = 114.0
 
     def __post_init__(self) -> None:
-        self._expect("width", isinstance(self.width, int) and self.width > 0, "a whole number above 0")
-        self._expect("height", isinstance(self.height, int) and self.height > 0, "a whole number above 0")
-        self._expect("fit", self.fit in FITS, " or ".join(FITS))
-        self._expect("order", self.order in ORDERS, " or ".join(ORDERS))
+        _expect(self, "width", isinstance(self.width, int) and self.width > 0, "a whole number above 0")
+        _expect(self, "height", isinstance(self.height, int) and self.height > 0, "a whole number above 0")
+        _expect(self, "fit", self.fit in FITS, " or ".join(FITS))
+        _expect(self, "order", self.order in ORDERS, " or ".join(ORDERS))
         for name in ("mean", "std"):
             values = getattr(self, name)
             is_triple = isinstance(values, (list, tuple)) and len(values) == 3
-            self._expect(name, is_triple and all(isinstance(x, (int, float)) for x in values), "three numbers")
-        self._expect("std", all(self.std), "three numbers other than 0")
-
-    def _expect(self, name: str, holds: bool, expected: str) -> None:
-        if not holds:
-            raise ValueError(f"{name}: expected {expected}, found {getattr(self, name)!r}")
+            _expect(self, name, is_triple and all(isinstance(x, (int, float)) for x in values), "three numbers")
+        _expect(self, "std", all(self.std), "three numbers other than 0")
 
     def scales(self, width: int, height: int) -> tuple[float, float]:
         """Input pixels for each pixel of a picture, across and down."""
@@ -91,9 +95,9 @@ class DetectorContract(InputContract):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._expect("output", self.output in OUTPUTS, " or ".join(OUTPUTS))
-        self._expect("person_class", isinstance(self.person_class, int) and self.person_class >= 0, "a class number")
-        self._expect("nms_iou", isinstance(self.nms_iou, (int, float)) and 0 < self.nms_iou <= 1, "a number in (0, 1]")
+        _expect(self, "output", self.output in OUTPUTS, " or ".join(OUTPUTS))
+        _expect(self, "person_class", isinstance(self.person_class, int) and self.person_class >= 0, "a class number")
+        _expect(self, "nms_iou", isinstance(self.nms_iou, (int, float)) and 0 < self.nms_iou <= 1, "a number in (0, 1]")
 
 
 @dataclass(frozen=True)
@@ -128,6 +132,13 @@ class ExportContract:
     confidence_weight: bool
     fingerprint: str
 
+    def __post_init__(self) -> None:
+        _expect(self, "kind", self.kind in KINDS, " or ".join(KINDS))
+        _expect(self, "order", self.order in ORDERS, " or ".join(ORDERS))
+        _expect(self, "resize", self.resize in RESIZERS, " or ".join(RESIZERS))
+        _expect(self, "min_size", isinstance(self.min_size, int) and self.min_size >= 0, "0 or more pixels")
+        _expect(self, "max_size", isinstance(self.max_size, int) and self.max_size > 0, "pixels")
+
 
 def read_contract(model: str | Path, kind: type[Contract]) -> Contract:
     """Read the yaml beside a model.
@@ -143,13 +154,7 @@ def read_contract(model: str | Path, kind: type[Contract]) -> Contract:
         FileNotFoundError: one of the files is missing.
         ValueError: the yaml has another key, or a value that does not fit.
     """
-    path = Path(model).with_suffix(".yaml")
-    for file in (Path(model), path):
-        if not file.is_file():
-            raise FileNotFoundError(
-                f"{file}: no such file; a model is two files, NAME.onnx and NAME.yaml, which says what it expects "
-                "(docs/search.md)"
-            )
+    path = _contract_path(model)
     try:
         given: Any = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
         names = {entry.name for entry in fields(kind)}
@@ -159,3 +164,27 @@ def read_contract(model: str | Path, kind: type[Contract]) -> Contract:
         return kind(**given)
     except (TypeError, ValueError, yaml.YAMLError) as error:
         raise ValueError(f"{path}: {error}") from error
+
+
+def is_export(model: str | Path) -> bool:
+    """Whether the yaml beside a model is that of an exported one, which has a ``kind``.
+
+    Raises:
+        FileNotFoundError: one of the files is missing.
+    """
+    try:
+        given = yaml.safe_load(_contract_path(model).read_text(encoding="utf-8"))
+    except (UnicodeError, yaml.YAMLError):
+        return False  # read_contract will say what is wrong with it
+    return isinstance(given, dict) and "kind" in given
+
+
+def _contract_path(model: str | Path) -> Path:
+    path = Path(model).with_suffix(".yaml")
+    for file in (Path(model), path):
+        if not file.is_file():
+            raise FileNotFoundError(
+                f"{file}: no such file; a model is two files, NAME.onnx and NAME.yaml, which says what it expects "
+                "(docs/search.md)"
+            )
+    return path
