@@ -25,7 +25,7 @@ from detectron2.modeling import build_model
 from PIL import Image
 from torch import Tensor, nn
 
-from inet_d2.command_line import exit_status
+from inet_d2.command_line import exit_status, split_options
 from inet_d2.conversion import convert, fit, rename
 from inet_d2.data.search_mapper import SearchDatasetMapper
 from inet_d2.engine import load_config
@@ -134,11 +134,15 @@ def run(options: argparse.Namespace) -> int:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the tool."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        usage="%(prog)s recording [--picture N] [KEY VALUE ...]",
+    )
     parser.add_argument("recording", type=Path, help="an .npz file")
     parser.add_argument("--picture", type=int, help="one of its pictures (default: all)")
-    parser.add_argument("opts", nargs=argparse.REMAINDER, help="KEY VALUE ...")
-    options = parser.parse_args(arguments)
+    words, opts = split_options(sys.argv[1:] if arguments is None else arguments)
+    options = parser.parse_args(words, argparse.Namespace(opts=opts))
     codes = []
     status = exit_status("compare_recording", lambda: codes.append(run(options)))
     return status or codes[0]

@@ -40,7 +40,7 @@ def recording(tool, tmp_path):
 def test_equal_results_are_equal(tool, recording, capsys):
     path, content = recording
     assert len(content["0/proposals"]) > 3
-    assert tool("compare_recording").main([str(path), *peers.NARROW]) == 0
+    assert tool("compare_recording").main([str(path), "--picture", "0", *peers.NARROW]) == 0
     out = capsys.readouterr().out
     assert "picture 0" in out
     assert "TOO FAR" not in out
