@@ -8,6 +8,7 @@ from detectron2.modeling.roi_heads import ROI_HEADS_REGISTRY, Res5ROIHeads
 from torch import Tensor, nn
 
 from inet_d2.modeling.roi_heads.identity_branch import IdentityBranch
+from inet_d2.modeling.roi_heads.point_pooling import largest_of_points
 
 
 @ROI_HEADS_REGISTRY.register()
@@ -59,4 +60,4 @@ class INetRes5ROIHeads(IdentityBranch, Res5ROIHeads):
 
     def pool_points(self, maps: Tensor) -> Tensor:
         """(R, C, H, W) -> (R, C), the mean or the maximum over the points."""
-        return maps.mean(dim=(2, 3)) if self.pooling == "mean" else maps.amax(dim=(2, 3))
+        return maps.mean(dim=(2, 3)) if self.pooling == "mean" else largest_of_points(maps)

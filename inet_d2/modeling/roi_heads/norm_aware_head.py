@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from inet_d2.modeling.precision import at_least_float32
+from inet_d2.modeling.roi_heads.point_pooling import largest_of_points
 from inet_d2.modeling.roi_heads.reid_head import ROI_REID_HEAD_REGISTRY
 
 _INITIAL_STD = 0.01
@@ -88,7 +89,7 @@ class NormAwareHead(nn.Module):
         return F.normalize(vectors), self.rescaler(norms)[:, 0]
 
     def _project(self, pooled: Tensor, region_features: Tensor) -> Tensor:
-        before, after = self.pooled_projector(pooled.amax(dim=(2, 3))), self.region_projector(region_features)
+        before, after = self.pooled_projector(largest_of_points(pooled)), self.region_projector(region_features)
         vectors = torch.cat([before, after], dim=1)
         return at_least_float32(vectors)
 
