@@ -28,6 +28,7 @@ TASKS = {
     "heads": "what heads cost: parameters, multiply-adds, images a second against I-Net's",
     "gpu": "the share of a GPU that training and inference use; where there is none, one line says so",
     "descriptors": "two-step baselines: crops a second, beside resizing the crops",
+    "two_step": "two-step baselines: memory by the number of crops",
     "reid": "ranking crops for re-identification, beside sorting",
     "search": "the index of inet-search against a matrix product, and indexing against the bare model",
 }

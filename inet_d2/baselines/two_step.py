@@ -5,7 +5,7 @@ predictions that are scored as those of any model.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -78,7 +78,7 @@ class TwoStepSearch:
         self.descriptor.fit(self._batches(records, boxes, "learn to describe"))
         if self.pca_dim:
             self._fit_pca(records, boxes)
-        rows = self._describe(records, boxes, "describe training people")
+        rows = _filled(self._described(records, boxes, "describe training people"), len(pids), np.float32)
         self.distance.fit(rows, pids)
         _logger.info("%s: fitted on %d crops of %d people", self.name, len(pids), len(np.unique(pids)))
         for finding, value in self.distance.findings().items():
@@ -122,7 +122,7 @@ class TwoStepSearch:
             is_query=True,
         )
         # One factor for the whole gallery changes no rank, and keeps its numbers from being far from 1.
-        gallery /= max(float(np.abs(gallery).max(initial=0)), 1e-30)
+        gallery /= max(float(gallery.max(initial=0)), -float(gallery.min(initial=0)), 1e-30)
         return replace(predictions, gallery_embeddings=gallery, query_embeddings=queries)
 
     def embed(self, records: Sequence[Record], *, is_query: bool) -> np.ndarray:
@@ -142,23 +142,12 @@ class TwoStepSearch:
         self, records: Sequence[Record], boxes: Sequence[np.ndarray], title: str, *, is_query: bool
     ) -> np.ndarray:
         to_rows = self.distance.query_rows if is_query else self.distance.gallery_rows
-        parts = [to_rows(rows).astype(np.float32) for rows in self._described(records, boxes, title)]
-        if parts:
-            return np.concatenate(parts)
+        if total := sum(map(len, boxes)):
+            return _filled(map(to_rows, self._described(records, boxes, title)), total, np.float32)
         blank = np.zeros((1, *self.descriptor.size, 3), dtype=np.uint8)
         return to_rows(self._reduced(self.descriptor.describe(blank))).astype(np.float32)[:0]
 
-    def _describe(self, records: Sequence[Record], boxes: Sequence[np.ndarray], title: str) -> np.ndarray:
-        """All rows, in an array that is filled batch by batch."""
-        rows, start = np.zeros((0, 0), dtype=np.float32), 0
-        for part in self._described(records, boxes, title):
-            if not start:
-                rows = np.empty((sum(map(len, boxes)), part.shape[1]), dtype=np.float32)
-            rows[start : start + len(part)] = part
-            start += len(part)
-        return rows
-
-    def _described(self, records: Sequence[Record], boxes: Sequence[np.ndarray], title: str) -> Any:
+    def _described(self, records: Sequence[Record], boxes: Sequence[np.ndarray], title: str) -> Iterator[np.ndarray]:
         for crops in self._batches(records, boxes, title):
             yield self._reduced(self.descriptor.describe(crops))
 
@@ -170,17 +159,26 @@ class TwoStepSearch:
         chosen = np.zeros(total, dtype=bool)
         chosen[np.random.default_rng(0).permutation(total)[:_PCA_CROPS]] = True
         boxes = [b[c] for b, c in zip(boxes, np.split(chosen, np.cumsum([len(b) for b in boxes])[:-1]), strict=True)]
-        parts = [
-            self.descriptor.describe(crops).astype(np.float16)
-            for crops in self._batches(records, boxes, "find principal components")
-        ]
-        self._pca = fit_pca(np.concatenate(parts), self.pca_dim, key="TWO_STEP.PCA_DIM")
+        parts = map(self.descriptor.describe, self._batches(records, boxes, "find principal components"))
+        rows = _filled(parts, int(chosen.sum()), np.float16)
+        self._pca = fit_pca(rows, self.pca_dim, key="TWO_STEP.PCA_DIM")
         _logger.info(
             "%s: %d principal components keep %.1f %% of the variance", self.name, self.pca_dim, 100 * self._pca.energy
         )
 
     def _batches(self, records: Sequence[Record], boxes: Sequence[np.ndarray], title: str) -> CropBatches:
         return CropBatches(records, boxes, self.descriptor.size, title if self._progress else "")
+
+
+def _filled(parts: Iterable[np.ndarray], count: int, dtype: type) -> np.ndarray:
+    """All rows in one array, which is filled part by part: never twice in memory."""
+    rows, start = np.zeros((0, 0), dtype), 0
+    for part in parts:
+        if not start:
+            rows = np.empty((count, part.shape[1]), dtype)
+        rows[start : start + len(part)] = part
+        start += len(part)
+    return rows
 
 
 def check_training_split(

@@ -22,7 +22,10 @@ def test_arguments_are_checked(tool, words, message, capsys):
 
 @pytest.mark.parametrize(
     "words",
-    [[], *(["--task", name] for name in ("score", "train", "memory", "descriptors", "data", "heads", "gpu"))],
+    [
+        [],
+        *(["--task", name] for name in ("score", "train", "memory", "descriptors", "data", "two_step", "heads", "gpu")),
+    ],
 )
 def test_help_of_the_tool_and_of_each_task_shows_examples(tool, words, capsys):
     with pytest.raises(SystemExit) as stop:

@@ -6,6 +6,7 @@ import numpy as np
 from scipy.linalg import eigh
 
 _COLUMNS_AT_ONCE = 20000
+_ROWS_AT_ONCE = 4096
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +34,7 @@ def fit_pca(rows: np.ndarray, dim: int, *, key: str = "PCA_DIM") -> PrincipalCom
     """Find the directions of largest variance.
 
     Where rows are longer than there are rows, the (n, n) products of rows give them, in blocks of columns; memory
-    beyond the rows is that matrix, the components and one block.
+    beyond the rows is that matrix or (D, D), the components and one block.
 
     Args:
         rows: (n, D) float of any precision; float16 rows are widened block by block.
@@ -57,9 +58,12 @@ def fit_pca(rows: np.ndarray, dim: int, *, key: str = "PCA_DIM") -> PrincipalCom
     starts = range(0, length, _COLUMNS_AT_ONCE)
     blocks = [slice(start, start + _COLUMNS_AT_ONCE) for start in starts]
     if length <= count:
-        centred = rows - mean
-        values, vectors = eigh(centred.T @ centred)
-        components, total = vectors[:, ::-1][:, :dim], values.sum()
+        covariance = np.zeros((length, length))
+        for start in range(0, count, _ROWS_AT_ONCE):
+            centred = rows[start : start + _ROWS_AT_ONCE] - mean
+            covariance += centred.T @ centred
+        values, vectors = eigh(covariance, overwrite_a=True)
+        components, total = vectors[:, ::-1][:, :dim].astype(np.float32), values.sum()
         values = values[::-1][:dim]
     else:
         gram = np.zeros((count, count))
@@ -73,7 +77,6 @@ def fit_pca(rows: np.ndarray, dim: int, *, key: str = "PCA_DIM") -> PrincipalCom
         components = np.empty((length, dim), dtype=np.float32)
         for block in blocks:
             components[block] = (rows[:, block].astype(np.float32) - mean[block].astype(np.float32)).T @ vectors
-    largest = np.abs(components).argmax(axis=0)
-    components = components * np.sign(components[largest, np.arange(dim)])
+    components *= np.where(components.max(axis=0) < -components.min(axis=0), np.float32(-1), np.float32(1))
     energy = float(values.sum() / total) if total > 0 else 1.0
     return PrincipalComponents(mean.astype(np.float32), np.ascontiguousarray(components, dtype=np.float32), energy)

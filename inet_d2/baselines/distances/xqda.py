@@ -12,6 +12,7 @@ from scipy import linalg
 from inet_d2.baselines.distances.distance import DISTANCE_REGISTRY, Distance, QuadraticForm
 
 SOLVERS = ("eigh", "svd")
+_COLUMNS_AT_ONCE = 1024
 
 
 def cross_covariances(
@@ -50,9 +51,14 @@ def cross_covariances(
     same = -mixed - mixed.T
     for row, label, partners in zip(rows, labels, counts[::-1], strict=True):
         same += (row * partners[label][:, None]).T @ row
-    mixed = np.outer(sums[0].sum(axis=0), sums[1].sum(axis=0))
-    every = len(second) * first.T @ first + len(first) * second.T @ second - mixed - mixed.T
-    return same / num_same, (every - same) / num_other
+    between = np.outer(-sums[0].sum(axis=0), sums[1].sum(axis=0))
+    between += between.T.copy()
+    for row, partner in zip(rows, rows[::-1], strict=True):
+        between += len(partner) * (row.T @ row)
+    between -= same
+    same /= num_same
+    between /= num_other
+    return same, between
 
 
 def discriminant_subspace(
@@ -79,6 +85,40 @@ def discriminant_subspace(
     basis = vectors[:, :dim]
     matrix = linalg.inv(basis.T @ within @ basis) - linalg.inv(basis.T @ between @ basis)
     return basis, (matrix + matrix.T) / 2
+
+
+def span_coordinates(rows: np.ndarray, kept: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Write rows in an orthonormal basis of their span, by their inner products.
+
+    Directions with less than 1e-10 of the largest sum of squares are left out; a regularised matrix does not see them.
+
+    Args:
+        rows: (n, D) float of any precision; widened block by block.
+        kept: (v,) int64, which rows.
+
+    Returns:
+        (v, r) float64 coordinates, and (v, r) float64 W: the basis is X'W, X being the kept rows.
+    """
+    gram = np.zeros((len(kept), len(kept)))
+    for block in _column_blocks(rows):
+        part = rows[kept, block].astype(np.float64)
+        gram += part @ part.T
+    squares, vectors = linalg.eigh(gram, overwrite_a=True, check_finite=False)
+    is_seen = squares > 1e-10 * squares.max(initial=0)
+    vectors, lengths = vectors[:, is_seen], np.sqrt(squares[is_seen])
+    return vectors * lengths, vectors / lengths
+
+
+def weighted_sums(rows: np.ndarray, kept: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """X'W of the kept rows X, (D, d) float32, from (n, D) rows, (v,) indices and (v, d) float64 W."""
+    sums = np.empty((rows.shape[1], weights.shape[1]), dtype=np.float32)
+    for block in _column_blocks(rows):
+        sums[block] = rows[kept, block].astype(np.float64).T @ weights
+    return sums
+
+
+def _column_blocks(rows: np.ndarray) -> list[slice]:
+    return [slice(start, start + _COLUMNS_AT_ONCE) for start in range(0, rows.shape[1], _COLUMNS_AT_ONCE)]
 
 
 def split_views(pids: np.ndarray, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -132,24 +172,24 @@ class XQDA(Distance):
         """Learn from (n, D) rows of (n,) identities, whose rows become the two views by :func:`split_views`.
 
         Rows that are longer than there are rows are first written in a basis of their own span: the same result, with
-        matrices of n x n.
+        matrices of n x n and no copy of the rows.
 
         Raises:
             ValueError: a kind of pair is missing.
         """
         first, second = split_views(pids)
         kept = np.concatenate([first, second])
-        views = rows[kept].astype(np.float64)
-        span = None
-        if views.shape[1] > len(views):
-            span, coordinates = linalg.qr(views.T, mode="economic", overwrite_a=True, check_finite=False)
-            views = coordinates.T
+        weights = None
+        if rows.shape[1] > len(kept):
+            views, weights = span_coordinates(rows, kept)
+        else:
+            views = rows[kept].astype(np.float64)
         parts = views[: len(first)], views[len(first) :]
         within, between = cross_covariances(parts[0], pids[first], parts[1], pids[second])
         within[np.diag_indices_from(within)] += self.regulariser
         basis, matrix = discriminant_subspace(within, between, self.dim, self.solver)
         mean = views.mean(axis=0) @ basis
-        self._basis = (basis if span is None else span @ basis).astype(np.float32)
+        self._basis = (basis if weights is None else weighted_sums(rows, kept, weights @ basis)).astype(np.float32)
         self._form = QuadraticForm(matrix, mean)
 
     def gallery_rows(self, rows: np.ndarray) -> np.ndarray:

@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -34,3 +36,12 @@ def test_too_many_dimensions(dim):
         ValueError, match=rf"TWO_STEP.PCA_DIM: expected 1 to 2 dimensions, .* 3 training .* found {dim}"
     ):
         fit_pca(np.eye(3), dim, key="TWO_STEP.PCA_DIM")
+
+
+def test_many_rows_are_never_copied_whole():
+    rows = np.random.default_rng(0).random((30000, 40), dtype=np.float32)
+    tracemalloc.start()
+    fit_pca(rows, 4)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < rows.nbytes

@@ -1,8 +1,16 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 
 from inet_d2.baselines.distances import XQDA
-from inet_d2.baselines.distances.xqda import cross_covariances, discriminant_subspace, split_views
+from inet_d2.baselines.distances.xqda import (
+    cross_covariances,
+    discriminant_subspace,
+    span_coordinates,
+    split_views,
+    weighted_sums,
+)
 
 
 def views(seed=0, size=5):
@@ -78,6 +86,29 @@ def test_long_rows_take_the_way_round():
     exact = np.einsum("qgi,ij,qgj->qg", difference, matrix, difference)
     sums = found + exact
     np.testing.assert_allclose(sums, sums[:, :1].repeat(24, axis=1), atol=1e-3 * np.abs(exact).max())
+
+
+def test_coordinates_of_the_span_equal_those_of_an_orthonormal_basis(monkeypatch):
+    monkeypatch.setattr("inet_d2.baselines.distances.xqda._COLUMNS_AT_ONCE", 7)
+    rows = np.random.default_rng(0).normal(size=(9, 30)).astype(np.float32)
+    rows[4] = rows[2] + rows[3]
+    kept = np.array([7, 2, 3, 4, 0])  # of rank 4
+    coordinates, weights = span_coordinates(rows, kept)
+    assert coordinates.shape == weights.shape == (5, 4)
+    basis = weighted_sums(rows, kept, weights)
+    np.testing.assert_allclose(basis.T @ basis, np.eye(4), atol=1e-5)
+    np.testing.assert_allclose(basis, rows[kept].T @ weights, atol=1e-5)
+    np.testing.assert_allclose(coordinates @ basis.T, rows[kept], atol=1e-5)
+
+
+def test_long_rows_are_never_copied_whole():
+    pids = np.repeat(np.arange(30), 4)
+    rows = np.random.default_rng(0).random((120, 30000), dtype=np.float32)
+    tracemalloc.start()
+    XQDA(dim=10).fit(rows, pids)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < rows.nbytes / 2
 
 
 @pytest.mark.parametrize("solver", ["eigh", "svd"])
