@@ -69,10 +69,11 @@ class TrainStep(SimpleTrainer):
                 self._scaler.scale(sum(losses[-1].values()) / self._iter_size).backward()
         self._scaler.unscale_(self.optimizer)
         self._check(batches, losses)
-        means = {name: torch.stack([x[name].detach() for x in losses]).mean() for name in losses[0]}
+        # On the CPU, so that the device is waited for once and not for each loss.
+        means = torch.stack([torch.stack([x[name].detach() for x in losses]).mean() for name in losses[0]]).cpu()
         if self._scaler.is_enabled():
             get_event_storage().put_scalar("grad_scale", self._scaler.get_scale())
-        self._write_metrics(means, data_time)
+        self._write_metrics(dict(zip(losses[0], means, strict=True)), data_time)
         # With a scale: no step where it was too large, and a smaller one for the next iteration.
         self._scaler.step(self.optimizer)
         self._scaler.update()

@@ -31,6 +31,8 @@ class FeatureDictionary(nn.Module):
         # Where the next entry goes, and how many entries are in use.
         self.register_buffer("pointer", torch.zeros((), dtype=torch.int64))
         self.register_buffer("fill", torch.zeros((), dtype=torch.int64))
+        # What is known of it without asking the device: of which buffer in which state, and the number in it.
+        self._known: tuple[Tensor | None, int, int] = (None, 0, 0)
 
     @property
     def size(self) -> int:
@@ -38,7 +40,12 @@ class FeatureDictionary(nn.Module):
         return len(self.pids)
 
     def __len__(self) -> int:
-        return int(self.fill)
+        buffer, version, number = self._known
+        if buffer is not self.fill or version != self.fill._version:
+            # Somebody else has changed it: a checkpoint was loaded, or the dictionary moved to another device.
+            number = int(self.fill)
+            self._known = self.fill, self.fill._version, number
+        return number
 
     def contents(self) -> tuple[Tensor, Tensor]:
         """Entries in use, in storage order: views of (K, D) float and (K,) int64, K being ``len(self)``."""
@@ -57,4 +64,6 @@ class FeatureDictionary(nn.Module):
         self.embeddings[rows] = embeddings.to(self.embeddings.dtype)
         self.pids[rows] = pids
         self.pointer.copy_((self.pointer + len(pids)) % self.size)
-        self.fill.copy_((self.fill + len(pids)).clamp(max=self.size))
+        number = min(len(self) + len(pids), self.size)
+        self.fill.fill_(number)
+        self._known = self.fill, self.fill._version, number

@@ -21,21 +21,17 @@ def hardest_classes(negative_similarity: Tensor, negative_classes: Tensor, *, to
         top: entries to look at per anchor.
 
     Returns:
-        (H,) int64, distinct, by decreasing similarity to the nearest anchor. Entries without a class take part in
-        the ranking and are then dropped, as the paper has it, so H is usually much smaller than ``A * top``.
+        (A * min(top, K),) int64, by decreasing similarity to the anchor, repeated as they come, then -1 for the rest:
+        entries without a class take part in the ranking and have none here, as the paper has it. So its length does
+        not depend on values, for which a GPU would have to be waited.
 
     Source: I-Net, section 3.3, step 2.
     """
-    num_anchors, num_negatives = negative_similarity.shape
-    if num_anchors == 0 or num_negatives == 0:
-        return negative_classes.new_empty(0)
-    similarity, columns = negative_similarity.detach().topk(min(top, num_negatives), dim=1)
+    similarity, columns = negative_similarity.detach().topk(min(top, negative_similarity.shape[1]), dim=1)
     classes = negative_classes[columns]
     counts = (similarity > -torch.inf) & (classes >= 0)
-    classes, inverse = classes[counts].unique(return_inverse=True)
-    best = similarity.new_full((len(classes),), -torch.inf)
-    best = best.scatter_reduce(0, inverse, similarity[counts], "amax")
-    return classes[best.argsort(descending=True)]
+    order = similarity.masked_fill(~counts, -torch.inf).flatten().argsort(descending=True)
+    return classes.masked_fill(~counts, -1).flatten()[order]
 
 
 def priority_pool(own_classes: Tensor, hard_classes: Tensor, *, num_classes: int, size: int) -> Tensor:
@@ -44,7 +40,7 @@ def priority_pool(own_classes: Tensor, hard_classes: Tensor, *, num_classes: int
     Args:
         own_classes: (n,) int64, classes of this iteration's regions, repeated as they come. All of them stay in the
             pool, also beyond ``size``: a true label is never dropped.
-        hard_classes: (H,) int64, distinct, the most important first.
+        hard_classes: (H,) int64, the most important first; repeats count once, and negative numbers not at all.
         num_classes: number of classes there are; the pool never grows beyond it.
         size: M, classes wanted.
 
@@ -54,20 +50,20 @@ def priority_pool(own_classes: Tensor, hard_classes: Tensor, *, num_classes: int
 
     Source: I-Net, section 3.3, steps 1 to 3.
     """
-    own = own_classes.unique()
-    size = max(min(size, num_classes), len(own))
+    own = own_classes.sort().values
+    size = max(min(size, num_classes), int(_is_first(own).sum()))
     # Drawing as many distinct classes as the pool has places is always enough: only those that are in the pool
     # already have to be passed over.
     drawn = torch.tensor(random.sample(range(num_classes), min(size, num_classes)), dtype=torch.int64)
-    candidates = torch.cat([own, hard_classes, drawn.to(own.device)])
-    return _distinct_in_order(candidates)[:size]
+    candidates = torch.cat([own, hard_classes, drawn.to(own.device, non_blocking=True)])
+    in_order, places = candidates.sort(stable=True)
+    counts = _is_first(in_order) & (in_order >= 0)
+    return candidates[torch.where(counts, places, len(candidates)).sort().values[:size]]
 
 
-def _distinct_in_order(values: Tensor) -> Tensor:
-    distinct, inverse = values.unique(return_inverse=True)
-    positions = torch.arange(len(values), device=values.device)
-    first = positions.new_full((len(distinct),), len(values)).scatter_reduce(0, inverse, positions, "amin")
-    return distinct[first.argsort()]
+def _is_first(in_order: Tensor) -> Tensor:
+    """Which of some sorted values are not the same as the one before."""
+    return torch.cat([torch.ones_like(in_order[:1], dtype=torch.bool), in_order[1:] != in_order[:-1]])
 
 
 @IDENTITY_TERM_REGISTRY.register()

@@ -76,7 +76,9 @@ class IdentityLosses(nn.Module):
         """Whether consecutive images must be pairs that show a common identity."""
         return any(term.needs_pairs for term in self.terms.values())
 
-    def forward(self, embeddings: Tensor, pids: Tensor, images: Tensor) -> tuple[dict[str, Tensor], dict[str, float]]:
+    def forward(
+        self, embeddings: Tensor, pids: Tensor, images: Tensor, *, with_statistics: bool = True
+    ) -> tuple[dict[str, Tensor], dict[str, float]]:
         """Losses of one iteration; afterwards the state holds its regions.
 
         In a job of several processes, they are the losses of the regions of all of them, the same in each. Under
@@ -86,23 +88,24 @@ class IdentityLosses(nn.Module):
             embeddings: (R, D) float, unit length.
             pids: (R,) int64, encoding of ``inet_d2/data/pids.py``; IGNORED regions take no part.
             images: (R,) int64 in [0, N), the image each region is from, not decreasing.
+            with_statistics: whether the log wants them; a GPU is waited for then.
 
         Returns:
             Weighted losses ``loss_<name>`` (those that are on, always the same keys), and statistics for the log.
         """
         embeddings, pids, images = gather_regions(at_least_float32(embeddings), pids, images)
         with same_random_numbers(embeddings.device), full_precision(embeddings):
-            return self._losses(embeddings, pids, images)
+            batch = self._make_batch(embeddings, pids, images)
+            return self._losses(batch), self._statistics(batch) if with_statistics else {}
 
-    def _losses(self, embeddings: Tensor, pids: Tensor, images: Tensor) -> tuple[dict[str, Tensor], dict[str, float]]:
-        batch = self._make_batch(embeddings, pids, images)
+    def _losses(self, batch: IdentityBatch) -> dict[str, Tensor]:
         losses = {f"loss_{name}": term.loss_weight * term(batch) for name, term in self.terms.items()}
         # State changes only now: all images have their losses.
         for term in self.terms.values():
             term.update(batch)
         if self.dictionary is not None:
-            self.dictionary.update(embeddings[batch.stored].detach(), pids[batch.stored])
-        return losses, self._statistics(batch)
+            self.dictionary.update(batch.embeddings[batch.stored].detach(), batch.pids[batch.stored])
+        return losses
 
     def _make_batch(self, embeddings: Tensor, pids: Tensor, images: Tensor) -> IdentityBatch:
         is_person = is_labelled(pids) | ((pids == UNLABELLED) & self.use_unlabelled)
@@ -122,8 +125,8 @@ class IdentityLosses(nn.Module):
         # Group the shuffled rows by image; a row's place within its group is its distance from the group's start.
         groups, order = images[background].sort(stable=True)
         place = torch.arange(len(groups), device=groups.device) - torch.searchsorted(groups, groups)
-        background = background[order][place < self.backgrounds_per_image]
-        return torch.cat([is_person.nonzero(as_tuple=True)[0], background])
+        rows = torch.cat([torch.arange(len(pids), device=pids.device), background[order]])
+        return rows[torch.cat([is_person, place < self.backgrounds_per_image])]
 
     @torch.no_grad()
     def _statistics(self, batch: IdentityBatch) -> dict[str, float]:
@@ -134,14 +137,15 @@ class IdentityLosses(nn.Module):
         if self.dictionary is not None:
             statistics["reid/dictionary_fill"] = self.dictionary.fill
             statistics.update(_subgroup_statistics(batch.subgroups()))
-        return {name: float(value) for name, value in statistics.items()}
+        # One look at the device for all of them.
+        return dict(zip(statistics, torch.stack([x.float() for x in statistics.values()]).tolist(), strict=True))
 
 
 def _subgroup_statistics(subgroups: Subgroups) -> dict[str, Tensor]:
-    statistics = {"reid/num_subgroups": subgroups.is_positive.sum()}
-    if statistics["reid/num_subgroups"] > 0:
-        positives = subgroups.positive_similarity[subgroups.is_positive]
-        hardest = subgroups.negative_similarity.amax(dim=1, keepdim=True).expand_as(subgroups.is_positive)
-        statistics["reid/positive_similarity"] = positives.mean()
-        statistics["reid/positive_beats_negatives"] = (positives > hardest[subgroups.is_positive]).float().mean()
+    positives, is_positive = subgroups.positive_similarity, subgroups.is_positive
+    statistics = {"reid/num_subgroups": is_positive.sum()}
+    if len(subgroups.anchors) > 0:
+        beats = positives > subgroups.negative_similarity.amax(dim=1, keepdim=True)
+        statistics["reid/positive_similarity"] = positives.where(is_positive, 0.0).sum() / is_positive.sum()
+        statistics["reid/positive_beats_negatives"] = (beats & is_positive).sum() / is_positive.sum()
     return statistics

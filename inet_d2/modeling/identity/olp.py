@@ -30,7 +30,8 @@ def olp_loss(subgroups: Subgroups, *, scale: float = 1.0) -> Tensor:
         return subgroups.positive_similarity.sum() * 0.0
     all_negatives = torch.logsumexp(scale * subgroups.negative_similarity, dim=1, keepdim=True)
     losses = F.softplus(all_negatives - scale * subgroups.positive_similarity)
-    return losses[subgroups.is_positive].mean()
+    # Not losses[is_positive].mean(), whose size, and that of its gradient, a GPU would have to be waited for.
+    return losses.where(subgroups.is_positive, 0.0).sum() / subgroups.is_positive.sum()
 
 
 @IDENTITY_TERM_REGISTRY.register()

@@ -15,6 +15,9 @@ from inet_d2.modeling.precision import at_least_float32
 from inet_d2.modeling.roi_heads.region_pids import keep_shared_people, label_regions
 from inet_d2.modeling.roi_heads.reid_head import EmbeddingHead, build_reid_head
 
+# Detectron2's log shows medians of 20 iterations; every fifth of these is enough, and the last one is among them.
+_STATISTICS_PERIOD = 5
+
 Embed = Callable[[Tensor | slice], Tensor]
 """Embeds a choice of regions: rows -> (n, D) float, unit length."""
 
@@ -116,7 +119,7 @@ class IdentityBranch:
         *,
         identity_losses: IdentityLosses | None = None,
     ) -> dict[str, Tensor]:
-        """Identity losses of sampled regions, by name; their statistics go to the log.
+        """Identity losses of sampled regions, by name; now and then their statistics go to the log.
 
         Args:
             embeddings: (R, D) float, unit length, of all images one after the other.
@@ -128,10 +131,12 @@ class IdentityBranch:
             label_regions(x, t, person_iou=self.person_iou, background_iou=self.background_iou)
             for x, t in zip(sampled, targets, strict=True)
         ]
-        sizes = torch.tensor([len(x) for x in pids], device=embeddings.device)
-        images = torch.arange(len(pids), device=embeddings.device).repeat_interleave(sizes)
-        losses, statistics = (identity_losses or self.identity_losses)(embeddings, torch.cat(pids), images)
-        get_event_storage().put_scalars(**statistics)
+        images = torch.cat([torch.full_like(x, image) for image, x in enumerate(pids)])
+        storage = get_event_storage()
+        shown = storage.iter == 0 or (storage.iter + 1) % _STATISTICS_PERIOD == 0
+        compute = identity_losses or self.identity_losses
+        losses, statistics = compute(embeddings, torch.cat(pids), images, with_statistics=shown)
+        storage.put_scalars(**statistics)
         return losses
 
     def _detect(self, features: dict[str, Tensor], proposals: list[Instances]) -> list[Instances]:

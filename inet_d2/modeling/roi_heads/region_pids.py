@@ -46,7 +46,8 @@ def keep_shared_people(sampled: list[Instances], targets: list[Instances]) -> li
         targets: ground truth per image.
 
     Returns:
-        The regions per image, the given objects where nothing had to change.
+        The regions per image, copies wherever somebody could have been missing. Whether somebody was is not looked at,
+        since a GPU would have to be waited for.
 
     Source: I-Net is silent; see docs/paper_to_code.md (A19).
     """
@@ -60,26 +61,27 @@ def keep_shared_people(sampled: list[Instances], targets: list[Instances]) -> li
 def _keep_people(regions: Instances, ground_truth: Instances, partner: Instances) -> Instances:
     if len(ground_truth) == 0 or len(partner) == 0 or not regions.has("gt_pids"):
         return regions
-    pids = ground_truth.gt_pids
-    is_person = regions.gt_classes == 0
-    shared = torch.isin(pids, partner.gt_pids) & (pids >= 0)
-    missing = shared & ~torch.isin(pids, regions.gt_pids[is_person])
+    pids, is_person = ground_truth.gt_pids, regions.gt_classes == 0
+    shared = (pids[:, None] == partner.gt_pids).any(dim=1) & (pids >= 0)
+    is_own = regions.gt_pids[:, None] == pids
+    missing = shared & ~(is_own & is_person[:, None]).any(dim=0)
     # Only regions of people who are not shared give way; the last ones, which were sampled in random order.
-    places = (is_person & ~torch.isin(regions.gt_pids, pids[shared])).nonzero(as_tuple=True)[0]
-    missing = missing.nonzero(as_tuple=True)[0][: len(places)]
-    if len(missing) == 0:
-        return regions
+    can_give_way = is_person & ~(is_own & shared).any(dim=1)
+    later = can_give_way.flip(0).cumsum(0).flip(0) - 1  # regions behind this one that can, too
+    number = torch.minimum(missing.sum(), can_give_way.sum())
+    gives_way = can_give_way & (later < number)
+    # The first missing person has the first of these places.
+    people = (~missing).to(torch.int8).argsort(stable=True)[(number - 1 - later).clamp(0, len(pids) - 1)]
     kept = Instances(regions.image_size, **regions.get_fields())
-    places = places[len(places) - len(missing) :]
-    boxes = regions.proposal_boxes.tensor.clone()
-    boxes[places] = ground_truth.gt_boxes.tensor[missing]
-    kept.proposal_boxes = Boxes(boxes)
-    kept.objectness_logits = regions.objectness_logits.index_fill(0, places, _CERTAIN_LOGIT)
+
+    def replaced(old: Tensor, new: Tensor) -> Tensor:
+        return torch.where(gives_way.reshape(-1, *[1] * (old.ndim - 1)), new, old)
+
+    boxes = ground_truth.gt_boxes.tensor[people]
+    kept.proposal_boxes = Boxes(replaced(regions.proposal_boxes.tensor, boxes))
+    kept.objectness_logits = regions.objectness_logits.masked_fill(gives_way, _CERTAIN_LOGIT)
+    kept.gt_boxes = Boxes(replaced(regions.gt_boxes.tensor, boxes))
     for name, values in ground_truth.get_fields().items():
-        if name == "gt_boxes":
-            rows = regions.gt_boxes.tensor.clone()
-            rows[places] = values.tensor[missing]
-            kept.gt_boxes = Boxes(rows)
-        else:
-            kept.set(name, getattr(regions, name).index_copy(0, places, values[missing]))
+        if name != "gt_boxes":
+            kept.set(name, replaced(getattr(regions, name), values[people]))
     return kept

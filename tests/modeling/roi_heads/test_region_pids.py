@@ -60,7 +60,8 @@ def test_a_shared_person_that_was_not_sampled_takes_the_place_of_another():
     first = regions((B, 0, 6, B), ((101, 0, 120, 20), 0, 6, B), ((50, 50, 60, 60), 1, 4, A))
     second = regions((B, 0, 4, B), (A, 1, 4, B))
     kept = keep_shared_people([first, second], targets)
-    assert kept[1] is second
+    assert kept[1].gt_pids.tolist() == [4, 4]
+    assert torch.equal(kept[1].proposal_boxes.tensor, second.proposal_boxes.tensor)
     assert kept[0].gt_pids.tolist() == [6, 4, 4]
     assert kept[0].gt_classes.tolist() == [0, 0, 1]
     assert kept[0].proposal_boxes.tensor[1].tolist() == list(A)
@@ -84,3 +85,42 @@ def test_regions_stay_as_sampled(targets, why):
     first, second = regions((B, 0, 6, B)), regions((B, 0, 5, B))
     kept = keep_shared_people([first, second], targets)
     assert kept[0].gt_pids.tolist() == [6], why
+
+
+def one_by_one(sampled, targets):
+    """The rule region by region, as a list of (pid, box, certain)."""
+    rows = [
+        (int(pid), box.tolist(), False) for pid, box in zip(sampled.gt_pids, sampled.proposal_boxes.tensor, strict=True)
+    ]
+    is_person = (sampled.gt_classes == 0).tolist()
+    own, partner = (x.gt_pids.tolist() for x in targets)
+    shared = [p for p in own if p >= 0 and p in partner]
+    there = {pid for (pid, _, _), person in zip(rows, is_person, strict=True) if person}
+    missing = [i for i, p in enumerate(own) if p in shared and p not in there]
+    places = [i for i, person in enumerate(is_person) if person and rows[i][0] not in shared]
+    missing = missing[: len(places)]
+    for place, person in zip(places[len(places) - len(missing) :], missing, strict=True):
+        rows[place] = (own[person], targets[0].gt_boxes.tensor[person].tolist(), True)
+    return rows
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_places_are_those_of_the_rule(seed):
+    generator = torch.Generator().manual_seed(seed)
+
+    def draw(high, *size, low=0):
+        return torch.randint(low, high, size, generator=generator)
+
+    targets = [
+        ground_truth(*((tuple(draw(90, 4).tolist()), p) for p in draw(6, int(draw(6, 1, low=1)), low=-1).tolist()))
+        for _ in range(2)
+    ]
+    own = targets[0].gt_pids
+    sampled = regions(
+        *((tuple(draw(90, 4).tolist()), int(draw(2, 1)), int(own[draw(len(own), 1)]), A) for _ in range(8))
+    )
+    kept, _ = keep_shared_people([sampled, sampled], targets)
+    certain = (kept.objectness_logits > 20).tolist()
+    found = list(zip(kept.gt_pids.tolist(), kept.proposal_boxes.tensor.tolist(), certain, strict=True))
+    assert found == one_by_one(sampled, targets)
+    assert kept.gt_classes.tolist() == sampled.gt_classes.tolist()

@@ -1,10 +1,12 @@
 import warnings
 from collections import Counter
+from types import SimpleNamespace
 
 import torch
 
 from benchmarks.steps import step_of
 from benchmarks.waits import count_waits, of_identity
+from benchmarks.whole_steps import KINDS, Subjects
 
 
 def test_operations_that_wait_are_counted_once_each():
@@ -44,6 +46,18 @@ def test_lines_are_those_of_the_package(options):
     assert of_identity(found["Faster R-CNN"]) == 0
     assert of_identity(found["I-Net"]) > 0
     assert any(line.startswith("detectron2/") and line.endswith(" _draw") for line in found["Faster R-CNN"])
+
+
+def test_the_identity_branch_waits_for_five_sizes(tiny):
+    subject = Subjects(SimpleNamespace(device="cpu", people=3, opts=[])).get(tiny, KINDS[0])
+    step = subject.training("float32")
+    for _ in range(2):
+        step()  # the first one has statistics
+    found = count_waits(step, "cpu")
+    # docs/benchmarks.md has them: backgrounds, what is stored, anchors, regions with a class, own classes.
+    lines = sorted(line.split(" ")[1] for line in found if of_identity(Counter([line])))
+    assert lines == ["_choose_entries", "_choose_entries", "form_subgroups", "forward", "priority_pool"]
+    assert of_identity(found) == 5
 
 
 def test_what_pytorch_reports_of_a_gpu_is_counted_by_line(monkeypatch):
