@@ -59,8 +59,7 @@ def training(subjects: Subjects, path: Path, precision: str) -> Iterator[Row]:
     device = subjects.options.device
     times = times_in_turn(steps, device, limit=LIMIT)
     for kind, step in steps.items():
-        batch = known[kind].cfg.SOLVER.IMS_PER_BATCH
-        row = {"model": kind, "precision": precision, "batch": batch, **summary(times, kind, KINDS[1])}
+        row = {"model": kind, "precision": precision, "batch": known[kind].batch, **summary(times, kind, KINDS[1])}
         yield {**row, **_rates(row, step, subjects.peak), "mib": _mib(working_bytes(known[kind], step))}
 
 

@@ -55,9 +55,22 @@ class Subject:
         torch.manual_seed(0)
         return [x for _ in range(-(-count // 2)) for x in make_pair(self.cfg, self.people)][:count]
 
-    def training(self, precision: str, batch: int | None = None) -> Callable[[], None]:
-        """One iteration, as train_net.py runs it; ``batch`` images, by default the configuration's."""
-        frames = self.frames(batch or self.cfg.SOLVER.IMS_PER_BATCH)
+    @property
+    def batch(self) -> int:
+        """Images of an iteration, by the configuration."""
+        return self.cfg.SOLVER.IMS_PER_BATCH
+
+    def training(
+        self, precision: str, batch: int | None = None, trainer: Callable[[TrainStep], object] = lambda _: None
+    ) -> Callable[[], None]:
+        """One iteration, as train_net.py runs it.
+
+        Args:
+            precision: see :func:`benchmarks.ceilings.computing`.
+            batch: images; by default the configuration's.
+            trainer: gets what does the iteration, before the first one.
+        """
+        frames = self.frames(batch or self.batch)
         step = TrainStep(
             self.module.train(),
             itertools.repeat(frames),
@@ -66,9 +79,12 @@ class Subject:
             precision=torch.bfloat16 if precision == "bf16" else None,
         )
 
+        trainer(step)
+        iterations = itertools.count(1)
+
         def call() -> None:
             self.module.train()
-            with computing(precision), EventStorage():
+            with computing(precision), EventStorage(next(iterations)):
                 step.run_step()
 
         return call
@@ -96,7 +112,7 @@ class Subjects:
     """Models that are built when they are asked for first; those of one configuration are kept.
 
     Args:
-        options: ``device``, ``people`` and ``opts`` of the command line.
+        options: ``device`` (None for the configuration's), ``people`` and ``opts`` of the command line.
 
     Attributes:
         peak: operations a second that the device is capable of; NaN until somebody measures it.
@@ -119,14 +135,14 @@ class Subjects:
             self._path = path
         if kind not in self._kept:
             cfg = configuration(path, self.options.opts, losses=[] if kind == "Faster R-CNN" else None)
-            cfg.MODEL.DEVICE, cfg.SOLVER.BASE_LR = self.options.device, 0.0
+            cfg.MODEL.DEVICE, cfg.SOLVER.BASE_LR = self.options.device or cfg.MODEL.DEVICE, 0.0
             self._kept[kind] = Subject(cfg, self.options.people)
         return self._kept[kind]
 
     def clear(self) -> None:
         """Let go of all models and of the memory that the device keeps for them."""
         self._kept.clear()
-        release(self.options.device)
+        release(self.options.device or "cpu")
 
 
 @torch.no_grad()
