@@ -1,7 +1,8 @@
 r"""Compare NAE's or SeqNet's heads here with a recorded run of their authors' code.
 
 A recording is an .npz file: pictures, settings, a rule that makes the weights, and what the authors' code gave on
-them. docs/strong_heads.md lists the keys. Printed are the largest differences beside the tolerances.
+them. docs/strong_heads.md lists the keys. Printed are the largest differences beside the tolerances; then, unless
+--picture asks for one, those of a training step on all pictures, relative to what was recorded.
 
 Examples:
     python tools/compare_recording.py seqnet.npz
@@ -22,11 +23,14 @@ import inet_d2  # noqa: F401  # isort: skip  (first: it keeps a warning of fvcor
 import numpy as np
 import torch
 from detectron2.modeling import build_model
+from detectron2.structures import Boxes, Instances
+from detectron2.utils.events import EventStorage
 from PIL import Image
 from torch import Tensor, nn
 
 from inet_d2.command_line import exit_status, split_options
 from inet_d2.conversion import convert, fit, rename
+from inet_d2.data.pids import UNLABELLED
 from inet_d2.data.search_mapper import SearchDatasetMapper
 from inet_d2.engine import load_config
 from inet_d2.npz_file import open_npz
@@ -37,6 +41,16 @@ TOLERANCES = {
     "input": 2e-6, "res4": 2e-4, "proposals": 0.02, "boxes": 0.02, "scores": 5e-4, "embeddings": 1e-4,
     "query_embeddings": 1e-4,
 }  # fmt: skip
+# Relative ones of a training step. Batch norms of two images amplify rounding on the way down through the backbone.
+STEP_TOLERANCES = {"loss": 3e-3, "gradient": 1e-2, "gradient/backbone": 5e-2, "buffer": 1e-3}
+LOSSES = {
+    "nae": {"loss_cls": "detection", "loss_box_reg": "box_reg", "loss_oim": "reid"},
+    "seqnet": {
+        "loss_cls": "proposal_cls", "loss_box_reg": "proposal_reg", "loss_cls_second": "box_cls",
+        "loss_box_reg_second": "box_reg", "loss_oim": "box_reid",
+    },
+}  # fmt: skip
+PEERS_UNLABELLED = 5555
 
 
 def tensor_of_rule(seed: int, name: str, entry: Mapping) -> Tensor:
@@ -50,13 +64,19 @@ def tensor_of_rule(seed: int, name: str, entry: Mapping) -> Tensor:
     return torch.from_numpy(np.asarray(values, dtype=np.float32))
 
 
+def made_up_weights(recording: Mapping[str, np.ndarray]) -> dict[str, Tensor]:
+    """All weights of a recording, by the peer's names."""
+    table = json.loads(str(recording["weights"]))
+    return {name: tensor_of_rule(table["seed"], name, entry) for name, entry in table["tensors"].items()}
+
+
 def load_model(recording: Mapping[str, np.ndarray], opts: Sequence[str]) -> tuple[nn.Module, SearchDatasetMapper]:
     """The model with the recording's weights and settings, and the mapper that feeds it.
 
     Raises:
         ValueError: the recording's weights do not fit the model.
     """
-    about, table = (json.loads(str(recording[key])) for key in ("about", "weights"))
+    about = json.loads(str(recording["about"]))
     settings = {
         "MODEL.DEVICE": "cpu",
         "INPUT.MIN_SIZE_TEST": about["min_size"],
@@ -68,20 +88,25 @@ def load_model(recording: Mapping[str, np.ndarray], opts: Sequence[str]) -> tupl
     pairs = [str(word) for pair in settings.items() for word in pair]
     cfg = load_config(str(ROOT / f"configs/CUHK-SYSU/{about['kind']}_r50.yaml"), [*pairs, *opts])
     model = build_model(cfg).eval()
-    entries = {name: tensor_of_rule(table["seed"], name, entry) for name, entry in table["tensors"].items()}
+    entries = made_up_weights(recording)
     conversion = convert(entries, "", "c4")
     fit(entries, conversion, {name: tuple(value.shape) for name, value in model.state_dict().items()})
     model.load_state_dict(rename(entries, conversion), strict=False)
     return model, SearchDatasetMapper(cfg, is_train=False)
 
 
-@torch.no_grad()
-def results_of(model: nn.Module, mapper: SearchDatasetMapper, picture: np.ndarray, queries: np.ndarray) -> dict:
-    """What the recording has of one picture, made here."""
+def input_of(mapper: SearchDatasetMapper, picture: np.ndarray, boxes: np.ndarray) -> dict:
+    """A picture as the model gets it, with boxes (n, 4) moved along as ``query_boxes``."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "picture.png"
         Image.fromarray(picture).save(path)
-        image = mapper({"file_name": str(path), "image_id": "picture", "query_boxes": queries})
+        return mapper({"file_name": str(path), "image_id": "picture", "query_boxes": boxes})
+
+
+@torch.no_grad()
+def results_of(model: nn.Module, mapper: SearchDatasetMapper, picture: np.ndarray, queries: np.ndarray) -> dict:
+    """What the recording has of one picture, made here."""
+    image = input_of(mapper, picture, queries)
     batch = model.preprocess_image([image])
     features = model.backbone(batch.tensor)
     proposals, _ = model.proposal_generator(batch, features, None)
@@ -110,6 +135,57 @@ def differences(recording: Mapping[str, np.ndarray], picture: int, found: dict) 
             yield name, f"{largest:.1e} of {TOLERANCES[name]:.0e} ({len(expected)} rows)", largest <= TOLERANCES[name]
 
 
+def step_of(model: nn.Module, mapper: SearchDatasetMapper, recording: Mapping[str, np.ndarray]) -> dict[str, Tensor]:
+    """Losses of the heads in training on all pictures, on the recorded proposals; gradients and buffers are then there.
+
+    The proposals' own losses are left out: which anchors are sampled is random.
+    """
+    state, entries = model.roi_heads.identity_losses.terms["oim"], made_up_weights(recording)
+    with torch.no_grad():
+        state.lookup_table.copy_(entries["roi_heads.reid_loss.lut"])
+        state.queue.update(entries["roi_heads.reid_loss.cq"], torch.full((len(state.queue.pids),), UNLABELLED))
+    inputs, proposals = [], []
+    for index in range(sum(name.endswith("/gt_labels") for name in recording)):
+        image = input_of(mapper, recording[f"{index}/image"], recording[f"train/{index}/gt_boxes"])
+        labels = torch.from_numpy(recording[f"train/{index}/gt_labels"]).long()
+        people = Instances(tuple(image["image"].shape[-2:]), gt_boxes=Boxes(image["query_boxes"]))
+        people.gt_pids = torch.where(labels == PEERS_UNLABELLED, UNLABELLED, labels - 1)
+        people.gt_classes = torch.zeros_like(labels)
+        boxes = torch.from_numpy(recording[f"train/{index}/proposals"]).float()
+        logits = torch.zeros(len(boxes))
+        proposals.append(Instances(people.image_size, proposal_boxes=Boxes(boxes), objectness_logits=logits))
+        inputs.append({**image, "instances": people})
+    model.train()
+    batch = model.preprocess_image(inputs)
+    with EventStorage():
+        losses = model.roi_heads(batch, model.backbone(batch.tensor), proposals, [x["instances"] for x in inputs])[1]
+    sum(losses.values()).backward()
+    return losses
+
+
+def step_differences(
+    model: nn.Module, losses: Mapping[str, Tensor], recording: Mapping[str, np.ndarray]
+) -> Iterator[tuple[str, str, bool]]:
+    """As :func:`differences`, of losses, norms of gradients, and buffers after a step."""
+    kind = json.loads(str(recording["about"]))["kind"]
+    names = convert(made_up_weights(recording), "", "c4").names
+    values, pairs = {**dict(model.named_parameters()), **dict(model.named_buffers())}, []
+    for name, peers in LOSSES[kind].items():
+        expected = recording[f"train/loss_{peers}"] * recording[f"train/weight_loss_{peers}"]
+        pairs.append((name, "loss", losses[name].detach(), expected))
+    for key in recording:
+        what, _, entry = key.removeprefix("train/").partition("/")
+        if what == "gradient":
+            kind = "gradient/backbone" if entry.startswith("backbone.") else "gradient"
+            # Recorded are norm, sum and first entry.
+            pairs.append((f"gradient {entry}", kind, values[names[entry]].grad.norm(), recording[key][0]))
+        elif what == "buffer":
+            pairs.append((f"buffer {entry}", "buffer", values[names[entry]], recording[key]))
+    for name, kind, found, expected in pairs:
+        largest = float(np.abs(found.numpy() - expected).max() / np.abs(expected).max())
+        yield name, f"{largest:.1e} of {STEP_TOLERANCES[kind]:.0e}", largest <= STEP_TOLERANCES[kind]
+
+
 def run(options: argparse.Namespace) -> int:
     """Compare and print; 1 if something is off.
 
@@ -125,11 +201,21 @@ def run(options: argparse.Namespace) -> int:
     is_right = True
     for picture in pictures if options.picture is None else [options.picture]:
         found = results_of(model, mapper, recording[f"{picture}/image"], recording[f"{picture}/query_boxes"])
-        print(f"picture {picture}")
-        for name, text, is_within in differences(recording, picture, found):
-            print(f"  {name:<18}{text}{'' if is_within else '   TOO FAR'}")
-            is_right &= is_within
+        is_right &= print_differences(f"picture {picture}", differences(recording, picture, found))
+    if options.picture is None and "train/0/gt_boxes" in recording:
+        losses = step_of(model, mapper, recording)
+        is_right &= print_differences("training step", step_differences(model, losses, recording))
     return 0 if is_right else 1
+
+
+def print_differences(title: str, lines: Iterator[tuple[str, str, bool]]) -> bool:
+    """Print them; whether all are within their tolerances."""
+    lines = list(lines)
+    width = max(len(name) for name, _, _ in lines)
+    print(title)
+    for name, text, is_within in lines:
+        print(f"  {name:<{width}}  {text}{'' if is_within else '   TOO FAR'}")
+    return all(is_within for _, _, is_within in lines)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
