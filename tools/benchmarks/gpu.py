@@ -25,7 +25,7 @@ import torch
 
 from benchmarks import gpu_cases
 from benchmarks.ceilings import PRECISIONS, Budget
-from benchmarks.measuring import at_least_one, machine
+from benchmarks.measuring import add_clock, at_least_one, machine
 from benchmarks.steps import ROOT, people
 from benchmarks.whole_steps import Subjects, release
 from inet_d2.files import check_output, write_json
@@ -47,6 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--largest-batch", type=at_least_one, default=64, help="images (default 64)")
     parser.add_argument("--device", help="default: the GPU; cpu shows that all parts run")
     parser.add_argument("--hep-config", type=Path, help=argparse.SUPPRESS)
+    add_clock(parser)
     parser.set_defaults(opts=[])
 
 

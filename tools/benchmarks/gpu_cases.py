@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from benchmarks.ceilings import PRECISIONS, copy_rate, count_flops, product_rate
-from benchmarks.measuring import clock, seconds
+from benchmarks.measuring import seconds
 from benchmarks.steps import HEP_CONFIG, HEPStep, configuration
 from benchmarks.waits import count_waits, of_identity
 from benchmarks.whole_steps import (
@@ -56,8 +56,7 @@ def training(subjects: Subjects, path: Path, precision: str) -> Iterator[Row]:
     """A training iteration of I-Net and of Faster R-CNN, in turn."""
     known = {kind: subjects.get(path, kind) for kind in KINDS}
     steps = {kind: subject.training(precision) for kind, subject in known.items()}
-    device = subjects.options.device
-    times = times_in_turn(steps, device, limit=LIMIT)
+    times = times_in_turn(steps, subjects.now, limit=LIMIT)
     for kind, step in steps.items():
         row = {"model": kind, "precision": precision, "batch": known[kind].batch, **summary(times, kind, KINDS[1])}
         yield {**row, **_rates(row, step, subjects.peak), "mib": _mib(working_bytes(known[kind], step))}
@@ -67,7 +66,7 @@ def inference(subjects: Subjects, path: Path, precision: str, batch: int) -> Ite
     """Detection and embedding, and detection alone, in turn."""
     known = {kind: subjects.get(path, kind) for kind in KINDS}
     steps = {kind: subject.testing(precision, batch) for kind, subject in known.items()}
-    times = times_in_turn(steps, subjects.options.device, limit=LIMIT / 2)
+    times = times_in_turn(steps, subjects.now, limit=LIMIT / 2)
     for kind, step in steps.items():
         row = {"model": kind, "precision": precision, "batch": batch, **summary(times, kind, KINDS[1])}
         yield {**row, **_rates(row, step, subjects.peak), "mib": _mib(working_bytes(known[kind], step))}
@@ -81,7 +80,7 @@ def batches(subjects: Subjects, path: Path, work: str) -> Iterator[Row]:
         row = {"model": KINDS[0], "work": work, "precision": "bf16", "batch": batch}
         try:
             step = getattr(subject, work)("bf16", batch=batch)
-            row |= summary(times_in_turn({"": step}, device, limit=LIMIT / 4), "", "")
+            row |= summary(times_in_turn({"": step}, subjects.now, limit=LIMIT / 4), "", "")
             yield {**row, **_rates(row, step, subjects.peak), "mib": _mib(working_bytes(subject, step))}
         except torch.cuda.OutOfMemoryError:
             yield {**row, "failed": "out of memory"}
@@ -95,23 +94,23 @@ def batches(subjects: Subjects, path: Path, work: str) -> Iterator[Row]:
 def identities(subjects: Subjects) -> Iterator[Row]:
     """The identity losses with HEP alone by the number of identities, gradients row-sparse and dense."""
     options = subjects.options
-    now, steps = clock("wall", options.device), {}
+    steps = {}
     for count in options.identities:
         for kind in ("row-sparse", "dense"):
             cfg = configuration(options.hep_config or HEP_CONFIG, options.opts, losses=["HEP"])
             cfg.MODEL.DEVICE, cfg.MODEL.ROI_REID_HEAD.NUM_PIDS = options.device, count
             cfg.MODEL.ROI_REID_HEAD.CLASSIFIER.SPARSE_GRADIENT = kind == "row-sparse"
-            steps[f"{count} {kind}"] = HEPStep(cfg, now)
+            steps[f"{count} {kind}"] = HEPStep(cfg, subjects.now)
     first = next(iter(steps))
-    times = times_in_turn(steps, options.device, limit=LIMIT)
+    times = times_in_turn(steps, subjects.now, limit=LIMIT)
     for name in steps:
         count, gradients = name.split()
         yield {"identities": int(count), "gradients": gradients, **summary(times, name, first)}
 
 
 def variants(subjects: Subjects, path: Path, work: str) -> Iterator[Row]:
-    """I-Net in bfloat16 as it is, and with one thing changed, in turn."""
-    device, subject = subjects.options.device, subjects.get(path, KINDS[0])
+    """I-Net in bfloat16, and with one thing changed, in turn."""
+    subject = subjects.get(path, KINDS[0])
     as_it_is = getattr(subject, work)("bf16")
 
     def searching() -> None:
@@ -122,29 +121,24 @@ def variants(subjects: Subjects, path: Path, work: str) -> Iterator[Row]:
         finally:
             torch.backends.cudnn.benchmark = before
 
-    steps = {"as it is": as_it_is, "cudnn.benchmark": searching}
+    steps = {"as it is": as_it_is, "float32": getattr(subject, work)("float32"), "cudnn.benchmark": searching}
     other = subject.copied()
     other.module.to(memory_format=torch.contiguous_format)
     steps["without channels_last"] = getattr(other, work)("bf16")
-    row = {"model": KINDS[0], "work": work, "precision": "bf16"}
+    row = {"model": KINDS[0], "work": work}
     translation = None
     try:
         translated = subject.copied()
         compiled(translated.module)
         step = getattr(translated, work)("bf16")
-        translation = _seconds_until_steady(step, subject.device)
+        translation = sum(seconds(step, subjects.now) for _ in range(2))
         steps["backbone compiled"] = step
     except Exception as error:  # noqa: BLE001  (a compiler that is not there, or fails; the rest is measured)
         yield {**row, "variant": "backbone compiled", "failed": sentence(error)}
-    times = times_in_turn(steps, device, limit=LIMIT)
+    times = times_in_turn(steps, subjects.now, limit=LIMIT)
     for name in steps:
         figures = summary(times, name, "as it is")
         yield {**row, "variant": name, **figures, **({"compile_s": translation} if "compiled" in name else {})}
-
-
-def _seconds_until_steady(step: Callable[[], object], device: str) -> float:
-    now = clock("wall", device)
-    return sum(seconds(step, now) for _ in range(2))
 
 
 def _rates(row: Row, step: Callable[[], object], peak: float) -> Row:

@@ -139,6 +139,11 @@ class Subjects:
             self._kept[kind] = Subject(cfg, self.options.people)
         return self._kept[kind]
 
+    @property
+    def now(self) -> Callable[[], float]:
+        """The clock that the command line asks for."""
+        return clock(self.options.clock, self.options.device)
+
     def clear(self) -> None:
         """Let go of all models and of the memory that the device keeps for them."""
         self._kept.clear()
@@ -183,10 +188,9 @@ def working_bytes(subject: Subject, step: Callable[[], object]) -> int | None:
 
 
 def times_in_turn(
-    steps: Mapping[str, Callable[[], object]], device: str, *, limit: float, most: int = 30
+    steps: Mapping[str, Callable[[], object]], now: Callable[[], float], *, limit: float, most: int = 30
 ) -> dict[str, list[list[float]]]:
-    """Seconds of whole steps in turn, between 3 and ``most`` of each, in about ``limit`` seconds."""
-    now = clock("wall", device)
+    """Seconds of whole steps in turn, between 3 and ``most`` of each, in about ``limit`` seconds of a clock."""
     once = 0.0
     for step in steps.values():
         for _ in range(WARM_UP):

@@ -57,9 +57,9 @@ def test_all_parts_run_on_the_cpu(measure):
     assert [(row["identities"], row["gradients"]) for row in tables["identities"]] == [
         (n, kind) for n in (20, 40) for kind in ("row-sparse", "dense")
     ]
-    names = ["as it is", "cudnn.benchmark", "without channels_last", "backbone compiled"]
+    names = ["as it is", "float32", "cudnn.benchmark", "without channels_last", "backbone compiled"]
     assert [row["variant"] for row in tables["variants"]] == names * 2
-    assert all(("compile_s" in row) == (row["variant"] == names[3]) for row in tables["variants"])
+    assert all(("compile_s" in row) == (row["variant"] == names[4]) for row in tables["variants"])
     assert "| inet_instant_test | as configured | float32 |" in shown
 
 
@@ -83,11 +83,11 @@ def test_a_compiler_that_fails_leaves_the_other_variants(measure, monkeypatch):
     monkeypatch.setattr(gpu_cases, "compiled", fails)
     rows = measure("--only", "variants")[0]["tables"]["variants"]
     assert [row["failed"] for row in rows if "failed" in row] == 2 * ["NotImplementedError: no compiler"]
-    assert len(rows) == 2 * 4
+    assert len(rows) == 2 * 5
 
 
 def test_batches_end_where_memory_does(measure, monkeypatch):
-    def measured(steps, device, **options):
+    def measured(steps, now, **options):
         if len(seen) == 2:
             raise torch.cuda.OutOfMemoryError("no more")
         seen.append(steps)
