@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import eigh
 
-_COLUMNS_AT_ONCE = 20000
+_COLUMNS_AT_ONCE = 4096
 _ROWS_AT_ONCE = 4096
 
 
