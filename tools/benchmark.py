@@ -33,6 +33,7 @@ TASKS = {
     "descriptors": "two-step baselines: crops a second, beside resizing the crops",
     "two_step": "two-step baselines: memory by the number of crops",
     "reid": "ranking crops for re-identification, beside sorting",
+    "export": "exported models in torch, ONNX Runtime and OpenVINO against the model",
     "search": "the index of inet-search against a matrix product, and indexing against the bare model",
 }
 

@@ -23,7 +23,7 @@ def write_graph(path: Path, kind: str, graph: nn.Module, description: str) -> No
         description: text that the file carries.
 
     Raises:
-        ValueError: a package is missing that the format needs.
+        ValueError: a package is missing that the format needs, or this torch has no such file for the model.
     """
     # Sides that differ, and no multiples of a stride; two boxes, since exporters take 0 and 1 for constants.
     side = 4 * graph.smallest_side
@@ -70,9 +70,15 @@ def _write_torch_export(path: Path, graph: nn.Module, inputs: tuple[Tensor, ...]
         "image": {2: torch.export.Dim("height", **side), 3: torch.export.Dim("width", **side)},
         "boxes": {0: torch.export.Dim("people", max=MOST_BOXES)},
     }
-    program = torch.export.export(
-        graph, inputs, dynamic_shapes=tuple(shapes[name] for name in graph.input_names), strict=False
-    )
+    try:
+        program = torch.export.export(
+            graph, inputs, dynamic_shapes=tuple(shapes[name] for name in graph.input_names), strict=False
+        )
+    except Exception as error:  # what it raises differs between versions, and is no public class
+        raise ValueError(
+            f"--format torch_export: torch {torch.__version__} cannot keep height and width of this model open; take "
+            f"torch 2.15, or another format ({str(error).splitlines()[0]})"
+        ) from error
     torch.export.save(program, str(path), extra_files={METADATA_KEY: description})
     graph.to(memory_format=torch.channels_last)
 
