@@ -41,7 +41,10 @@ def best_rows(boxes: Tensor, scores: Tensor, allowed: Tensor, *, iou: float, cou
         (n,) int64 rows of ``boxes``, best first.
     """
     rows = allowed.nonzero()[:, 0]
-    best = nms(boxes[rows], scores[rows], iou)
+    # Two boxes outside of the frame come last: torch.export takes it that suppression leaves two boxes at least.
+    outside = boxes.new_tensor([[-2.0, -2.0, -1.0, -1.0], [-4.0, -4.0, -3.0, -3.0]])
+    lowest = scores.new_full((2,), -1e30)  # and not the least number, which OpenVINO drops
+    best = nms(torch.cat([boxes[rows], outside]), torch.cat([scores[rows], lowest]), iou)[:-2]
     return rows[best if count < 0 else best[:count]]
 
 

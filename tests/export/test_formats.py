@@ -48,10 +48,17 @@ def test_a_file_does_what_the_model_does(name, kind, make_model, images, tmp_pat
                 assert found.fit(100), (runtime, image.shape, found)
 
 
-@pytest.mark.parametrize("kind", ["torchscript", pytest.param("onnx", marks=NEEDS_ONNX)])
-def test_nobody_is_an_answer(kind, make_model, images, tmp_path):
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("seqnet", "torchscript"),
+        pytest.param("seqnet", "onnx", marks=NEEDS_ONNX),
+        pytest.param("inet", "torch_export", marks=NEEDS_NEW_TORCH),
+    ],
+)
+def test_nobody_is_an_answer(name, kind, make_model, images, tmp_path):
     path = tmp_path / f"none{FORMATS[kind][0]}"
-    write_graph(path, kind, WholePicture(make_model("seqnet", "MODEL.ROI_HEADS.SCORE_THRESH_TEST", 1.0)).eval(), "")
+    write_graph(path, kind, WholePicture(make_model(name, "MODEL.ROI_HEADS.SCORE_THRESH_TEST", 1.0)).eval(), "")
     for runtime in runtimes_of(path):
         assert [x.shape for x in open_graph(path, runtime)(images[0])] == [(0, 4), (0,), (0, 16)]
 
