@@ -1,5 +1,6 @@
 """Exports a model's graphs, each held against the model before its file gets its name."""
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -10,7 +11,7 @@ from torch import nn
 
 from inet_d2.export.comparison import Differences, compare, compare_rows, model_embeddings, model_outputs
 from inet_d2.export.exportable import detects
-from inet_d2.export.formats import FORMATS, write_graph
+from inet_d2.export.formats import FORMATS, check_size, write_graph
 from inet_d2.export.graphs import GivenBoxes, WholePicture
 from inet_d2.export.runtimes import Run, open_graph, runtimes_of
 from inet_d2.files import written_aside
@@ -52,8 +53,11 @@ def export(
         report: gets a sentence before each step, and each comparison.
 
     Raises:
-        ValueError: a file differs from the model, or a package is missing that a format needs.
+        ValueError: a file differs from the model, a package is missing that a format needs, or an image has a side
+            that a format does not take.
     """
+    for name, image in itertools.product(formats, images):
+        check_size(name, model.smallest_side, image.shape[-2:])
     graphs = {"given_boxes": GivenBoxes(model).eval()}
     if detects(model):
         graphs["whole_picture"] = WholePicture(model).eval()

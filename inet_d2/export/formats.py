@@ -7,10 +7,30 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-METADATA_KEY = "inet_d2"  # under which each file holds the text of the yaml beside it
+from inet_d2.search.onnx_contract import METADATA_KEY
+
 ONNX_OPSET = 17  # RoiAlign with pixel centres came with 16
 LARGEST_SIDE = 8192  # of an image, pixels; torch.export wants to be told one
 MOST_BOXES = 100_000
+
+
+def check_size(kind: str, smallest_side: int, size: tuple[int, int]) -> None:
+    """Refuse an image that a format cannot run on; asked before anything is written.
+
+    Args:
+        kind: one of ``FORMATS``.
+        smallest_side: of the model.
+        size: (height, width) of the image.
+
+    Raises:
+        ValueError: a side is outside of the limits that torch.export was told.
+    """
+    least = 2 * smallest_side
+    if kind == "torch_export" and not least <= min(size) <= max(size) <= LARGEST_SIDE:
+        raise ValueError(
+            f"--format torch_export: expected images with sides of {least} to {LARGEST_SIDE} pixels at the model's "
+            f"size, found {size[1]} x {size[0]}; leave that picture out, or the format"
+        )
 
 
 def write_graph(path: Path, kind: str, graph: nn.Module, description: str) -> None:

@@ -1,9 +1,10 @@
 """The two ONNX files of a model of this project, as ``tools/export_model.py`` writes them."""
 
 import numpy as np
+import yaml
 
 from inet_d2.data.resize import RESIZERS
-from inet_d2.search.onnx_contract import ExportContract, read_contract
+from inet_d2.search.onnx_contract import METADATA_KEY, ExportContract, read_contract
 from inet_d2.search.onnx_session import open_session, run_session
 from inet_d2.search.picture_input import PictureInput
 
@@ -31,6 +32,19 @@ class _ExportedModel:
         resize = RESIZERS[self.contract.resize]([self.contract.min_size], self.contract.max_size, "choice")
         self._input = PictureInput([resize], self.contract.order)
         self._session = open_session(path)
+        self._check_yaml(path)
+
+    def _check_yaml(self, path: str) -> None:
+        """Refuse a yaml that was written with another file: sizes and colours could be another model's."""
+        text = self._session.get_modelmeta().custom_metadata_map.get(METADATA_KEY, "")
+        own, beside = yaml.safe_load(text), self.contract
+        found = [own.get(name) if isinstance(own, dict) else None for name in ("kind", "fingerprint")]
+        if found != [beside.kind, beside.fingerprint]:
+            raise ValueError(
+                f"{path}: expected a model of kind {beside.kind} and fingerprint {beside.fingerprint}, as the yaml "
+                f"beside it says, found {found[0]} and {found[1]} in the file; the two were not exported together: "
+                "export the model again, in this format"
+            )
 
 
 class ExportedDetector(_ExportedModel):

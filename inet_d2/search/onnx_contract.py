@@ -13,6 +13,7 @@ from inet_d2.data.resize import RESIZERS
 FITS, ORDERS = ("letterbox", "stretch"), ("RGB", "BGR")
 KINDS = ("whole_picture", "given_boxes")
 OUTPUTS = ("boxes", "yolov8", "yolov5", "fastestdet")
+METADATA_KEY = "inet_d2"  # under which an exported file holds the text of the yaml beside it
 Contract = TypeVar("Contract", "DetectorContract", "EmbedderContract", "ExportContract")
 
 

@@ -7,9 +7,10 @@ import pytest
 import torch
 
 from inet_d2.export.comparison import compare, compare_rows, model_embeddings, model_outputs
-from inet_d2.export.formats import FORMATS, METADATA_KEY, write_graph
+from inet_d2.export.formats import FORMATS, check_size, write_graph
 from inet_d2.export.graphs import GivenBoxes, WholePicture
 from inet_d2.export.runtimes import open_graph, runtimes_of
+from inet_d2.search.onnx_contract import METADATA_KEY
 
 NEEDS_ONNX = pytest.mark.skipif(
     not (importlib.util.find_spec("onnx") and importlib.util.find_spec("onnxruntime")),
@@ -96,3 +97,13 @@ def test_an_onnx_file_names_its_inputs_and_carries_its_description(make_model, t
     assert [(x.name, x.shape) for x in session.get_inputs()] == [("image", [1, 3, "height", "width"])]
     assert [x.name for x in session.get_outputs()] == ["boxes", "scores", "embeddings"]
     assert session.get_modelmeta().custom_metadata_map == {METADATA_KEY: "order: BGR"}
+
+
+def test_sides_that_torch_export_does_not_take_are_refused():
+    # Least: twice the coarsest stride of 16.
+    for size in ((32, 8192), (8192, 32)):
+        check_size("torch_export", 16, size)
+    for size, shown in (((31, 40), "40 x 31"), ((40, 31), "31 x 40"), ((32, 8193), "8193 x 32")):
+        with pytest.raises(ValueError, match=f"sides of 32 to 8192 pixels.*found {shown}"):
+            check_size("torch_export", 16, size)
+        check_size("onnx", 16, size)

@@ -13,11 +13,12 @@ from inet_d2.export.description import describe
 from inet_d2.export.export import export
 from inet_d2.search import build_model_embedder, open_store
 from inet_d2.search.commands.main import main
+from inet_d2.search.onnx_contract import METADATA_KEY
 from inet_d2.search.onnx_embedder import OnnxEmbedder
 from places import config_path
 
 pytest.importorskip("onnxruntime", reason="ONNX models need ONNX Runtime: pip install onnxruntime")
-pytest.importorskip("onnx", reason="torch exports with onnx: pip install onnx")
+onnx = pytest.importorskip("onnx", reason="torch exports with onnx: pip install onnx")
 
 CONFIG = config_path("quick_schedules/seqnet_instant_test.yaml")  # INPUT.RESIZE torchvision, confidence weights
 
@@ -78,6 +79,13 @@ def test_an_index_and_a_query_are_those_of_the_weights(models, pictures, tmp_pat
         np.testing.assert_allclose(b["box"], a["box"], atol=0.05)
 
 
+def carry(path, text):
+    """Let a file carry another text."""
+    model = onnx.load(str(path))
+    onnx.helper.set_model_props(model, {METADATA_KEY: text})
+    onnx.save(model, str(path))
+
+
 def test_two_files_that_do_not_belong_together_are_refused(models, tmp_path):
     detector, embedder = str(models / "detector.onnx"), str(models / "embedder.onnx")
     with pytest.raises(ValueError, match=r"expected a model of kind given_boxes.*found whole_picture"):
@@ -85,7 +93,13 @@ def test_two_files_that_do_not_belong_together_are_refused(models, tmp_path):
     for file in ("embedder.onnx", "embedder.yaml"):
         (tmp_path / file).write_bytes((models / file).read_bytes())
     given = yaml.safe_load((tmp_path / "embedder.yaml").read_text())
-    (tmp_path / "embedder.yaml").write_text(yaml.safe_dump({**given, "fingerprint": "0" * 16}))
+    of_another = yaml.safe_dump({**given, "fingerprint": "0" * 16})
+    (tmp_path / "embedder.yaml").write_text(of_another)
+    with pytest.raises(
+        ValueError, match=f"fingerprint {'0' * 16}.*found given_boxes and {given['fingerprint']} in the"
+    ):
+        OnnxEmbedder(detector, str(tmp_path / "embedder.onnx"))  # a later export in another format wrote this yaml
+    carry(tmp_path / "embedder.onnx", of_another)
     with pytest.raises(ValueError, match=r"take the embedder\.onnx that was exported with the detector"):
         OnnxEmbedder(detector, str(tmp_path / "embedder.onnx"))
     (tmp_path / "embedder.yaml").write_text("{width: 4, height: 8}")
@@ -95,6 +109,16 @@ def test_two_files_that_do_not_belong_together_are_refused(models, tmp_path):
     with pytest.raises(ValueError, match="order: expected RGB or BGR, found 'GRB'"):
         OnnxEmbedder(detector, str(tmp_path / "embedder.onnx"))
     OnnxEmbedder(detector, embedder)
+
+
+def test_a_file_under_another_name_is_refused(models, tmp_path):
+    (tmp_path / "detector.onnx").write_bytes((models / "embedder.onnx").read_bytes())
+    (tmp_path / "detector.yaml").write_bytes((models / "detector.yaml").read_bytes())
+    with pytest.raises(ValueError, match=r"expected a model of kind whole_picture .*found given_boxes and"):
+        OnnxEmbedder(str(tmp_path / "detector.onnx"), str(models / "embedder.onnx"))
+    carry(tmp_path / "detector.onnx", "no mapping")
+    with pytest.raises(ValueError, match=r"expected a model of kind whole_picture .*found None and None"):
+        OnnxEmbedder(str(tmp_path / "detector.onnx"), str(models / "embedder.onnx"))
 
 
 def test_an_exported_embedder_serves_another_detector(models, tmp_path):

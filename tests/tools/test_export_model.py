@@ -71,6 +71,16 @@ def test_nobody_in_the_pictures_is_said(module, weights, tmp_path, capsys):
     assert "nobody was detected in these pictures" in capsys.readouterr().out
 
 
+def test_a_picture_that_a_format_does_not_take_is_refused_before_the_work(module, weights, tmp_path, capsys):
+    cv2.imwrite(str(tmp_path / "a.png"), np.zeros((4, 900, 3), np.uint8))
+    words = ["--config-file", CONFIG, "--weights", str(weights / "inet.pth"), "--to", str(tmp_path / "new")]
+    words += ["--format", "torchscript", "torch_export", "--picture", str(tmp_path / "a.png")]
+    assert module.main(words) == 2
+    shown = capsys.readouterr()
+    assert "--format torch_export: expected images with sides of" in shown.err.splitlines()[-1]
+    assert shown.out == ""
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
