@@ -196,7 +196,8 @@ def _add_input_config(cfg: CN) -> None:
     # which the published weights of NAE and SeqNet expect.
     cfg.INPUT.RESIZE = "detectron2"
     # In training, decode a JPEG at a half, a quarter or an eighth of its size where that is still at least what it is
-    # resized to. It saves most of the decoding and changes pixels. Ours.
+    # resized to. It saves most of the decoding and changes pixels. Not with RESIZE "torchvision"; crops are cut from
+    # whole frames all the same. Ours.
     cfg.INPUT.SCALED_DECODING = False
     # Pad images at the right and at the bottom to a multiple of this, pixels; 0 = what the backbone asks for.
     cfg.MODEL.PAD_TO = 0

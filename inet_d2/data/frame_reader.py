@@ -58,7 +58,7 @@ class FrameReader:
             :func:`inet_d2.image_file.decode_image`.
 
     Raises:
-        ValueError: another format.
+        ValueError: another format, or scaled decoding of frames that are not first resized in the decoder's memory.
     """
 
     def __init__(
@@ -68,6 +68,12 @@ class FrameReader:
         self._image_format, self._scaled_decoding = image_format, scaled_decoding
         first = augmentations[0] if augmentations else None
         self._resize = first if isinstance(first, WholePixelResize) else None
+        if scaled_decoding and self._resize is None:
+            raise ValueError(
+                "INPUT.SCALED_DECODING: expected False where frames are not resized first to whole grey levels "
+                f"(INPUT.RESIZE detectron2 or fast), found True before {type(first).__name__}, which needs the whole "
+                "frame; set it to False, or INPUT.RESIZE to fast"
+            )
         self._others = T.AugmentationList(augmentations[self._resize is not None :])
 
     def __call__(self, record: dict[str, Any]) -> tuple[np.ndarray, T.TransformList]:

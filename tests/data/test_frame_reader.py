@@ -5,7 +5,7 @@ from detectron2.data import transforms as T
 from PIL import Image
 
 from inet_d2.data.frame_reader import FrameReader, read_frame, to_input_tensor
-from inet_d2.data.resize import FastResize, WholePixelResize
+from inet_d2.data.resize import FastResize, FloorResize, WholePixelResize
 from inet_d2.image_file import read_image
 from inet_d2.randomness import generators_seeded
 
@@ -116,3 +116,13 @@ def test_tensors_are_contiguous_and_of_their_own(tmp_path):
     np.testing.assert_array_equal(tensor.numpy(), pixels.transpose(2, 0, 1))
     tensor.zero_()
     assert pixels.any()
+
+
+def test_scaled_decoding_is_refused_where_the_whole_frame_is_needed():
+    """FloorResize is that of INPUT.RESIZE "torchvision"."""
+    for augmentations in ([FloorResize([20], 1000, "choice")], [T.RandomFlip(), WholePixelResize(*SIZES)], []):
+        FrameReader(augmentations, "RGB")
+        with pytest.raises(
+            ValueError, match=r"INPUT\.SCALED_DECODING: expected False where frames are not resized first"
+        ):
+            FrameReader(augmentations, "RGB", scaled_decoding=True)
