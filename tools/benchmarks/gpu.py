@@ -26,7 +26,7 @@ import torch
 from benchmarks import gpu_cases
 from benchmarks.ceilings import PRECISIONS, Budget
 from benchmarks.measuring import add_clock, at_least_one, machine
-from benchmarks.steps import ROOT, people
+from benchmarks.steps import ROOT, configuration, people
 from benchmarks.whole_steps import Subjects, release
 from inet_d2.files import check_output, write_json
 
@@ -66,7 +66,7 @@ def run(options: argparse.Namespace) -> None:
     """Measure, print each figure as it comes and the tables at the end, and write them.
 
     Raises:
-        OSError, ValueError: the output cannot be written.
+        OSError, ValueError: the output cannot be written, a configuration cannot be read, or there is no such device.
     """
     if options.output:
         check_output(options.output, "--output", options.config_files)
@@ -74,6 +74,9 @@ def run(options: argparse.Namespace) -> None:
         print("no GPU here (torch.cuda.is_available() is False): nothing is measured")
         return
     options.device = options.device or "cuda"
+    check_device(options.device)
+    for path in options.config_files:
+        configuration(path, options.opts)
     card = torch.cuda.get_device_name(options.device) if options.device.startswith("cuda") else options.device
     print(f"{machine()}\n{card}", flush=True)
     found = {"machine": machine(), "card": card, "tables": {}}
@@ -84,6 +87,18 @@ def run(options: argparse.Namespace) -> None:
     save(options.output, found)
     for table, rows in found["tables"].items():
         print(f"\n{table}\n\n{markdown(rows)}")
+
+
+def check_device(device: str) -> None:
+    """Refuse a device that is not here.
+
+    Raises:
+        ValueError: PyTorch cannot use it.
+    """
+    try:
+        torch.empty(0, device=device)
+    except (AssertionError, RuntimeError) as error:
+        raise ValueError(f"--device: expected one that PyTorch can use here, found {device} ({error})") from error
 
 
 def save(path: Path | None, found: dict[str, Any]) -> None:

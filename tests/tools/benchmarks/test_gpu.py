@@ -37,6 +37,23 @@ def test_without_a_gpu_one_line_says_so(tool, monkeypatch, capsys):
     assert capsys.readouterr().out == "no GPU here (torch.cuda.is_available() is False): nothing is measured\n"
 
 
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--device", "nothing"], "--device: expected one that PyTorch can use here, found nothing"),
+        (["--device", "cuda:99"], "--device: expected one that PyTorch can use here, found cuda:99"),
+        (["--device", "cpu", "--config-files", "none.yaml"], "none.yaml: cannot read"),
+    ],
+)
+def test_input_that_does_not_fit_ends_it_before_the_work(tool, words, message, tmp_path, capsys):
+    output = tmp_path / "found.json"
+    assert tool("benchmark").main(["--task", "gpu", "--output", str(output), *words]) == 2
+    shown = capsys.readouterr()
+    assert message in shown.err
+    assert shown.out == ""
+    assert not output.exists()
+
+
 def test_all_parts_run_on_the_cpu(measure):
     found, shown = measure("--identities", "20", "40", "--largest-batch", "4")
     tables = found["tables"]
