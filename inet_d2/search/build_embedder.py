@@ -35,6 +35,11 @@ def embedder_of(store: Store, *, weights: str | None = None) -> Embedder:
 def embedder_from(description: dict[str, Any], *, weights: str | None = None) -> Embedder:
     """Make the embedder of a description, and refuse it where its fingerprint is another now."""
     if description["kind"] == "onnx":
+        if weights:
+            raise ValueError(
+                f"--weights: expected none, for the index was made with {description['detector']} and "
+                f"{description['embedder']}, found {weights}; leave it out"
+            )
         return OnnxEmbedder(description["detector"], description["embedder"], fingerprint=description["fingerprint"])
     with tempfile.TemporaryDirectory() as folder:
         config = Path(folder, "index.yaml")

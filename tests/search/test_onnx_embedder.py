@@ -2,6 +2,7 @@
 
 import json
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -101,6 +102,22 @@ def test_from_the_command_line(models, photos, make, tmp_path, monkeypatch, caps
         assert "the index was made with other files" in capsys.readouterr().err
     finally:
         contract.write_text(before)
+
+
+def test_options_of_another_kind_of_model_are_not_ignored(models, photos, make, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    make.write(tmp_path / "q.png", None, make.blue)
+    command = ["index", "photos", "--to", "an.index"]
+    for words in (["--weights", "w.pth"], ["--precision", "fp32"], ["--opts", "INPUT.MIN_SIZE_TEST", "100"]):
+        assert main([*command, *options(models), *words]) == 2
+        assert f"{words[0]}: expected none with --detector" in capsys.readouterr().err
+    assert not Path("an.index").exists()
+    assert main([*command, *options(models)]) == 0
+    for words in (["--weights", "w.pth"], ["--precision", "bf16"], ["--opts", "INPUT.MIN_SIZE_TEST", "100"]):
+        assert main([*command, *words]) == 2
+        assert f"{words[0]}: expected" in capsys.readouterr().err
+    assert main(["query", "an.index", "--image", "q.png", "--weights", "w.pth"]) == 2
+    assert "--weights: expected none, for the index was made with" in capsys.readouterr().err
 
 
 def test_wrong_files_are_sentences(models, photos, tmp_path, monkeypatch, capsys):

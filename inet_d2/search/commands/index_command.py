@@ -54,7 +54,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--embedder", metavar="ONNX", help="re-identification model as an ONNX file, for --detector")
     parser.add_argument("--fps", type=float, metavar="N", help="frames of a video to look at, per second; default 2")
     parser.add_argument("--min-score", type=float, metavar="P", help="lowest detection score; default 0.5")
-    parser.add_argument("--precision", choices=PRECISIONS, default="fp32", help="bf16: CPUs with AMX, and GPUs")
+    parser.add_argument("--precision", choices=PRECISIONS, help="bf16: CPUs with AMX, and GPUs; default fp32")
     parser.add_argument("--half", action="store_true", help="a new file keeps embeddings as float16, half as large")
     parser.add_argument("--batch-size", type=int, metavar="N", help="images at once; default 1 on CPU, 8 on a GPU")
     parser.add_argument("--readers", type=int, default=2, metavar="N", help="threads that read files; default 2")
@@ -94,11 +94,21 @@ def named_embedder(args: argparse.Namespace) -> Embedder | None:
     """The model that the options name; ``None`` for the one of the index."""
     if bool(args.detector) != bool(args.embedder) or (args.detector and args.config_file):
         raise ValueError("--detector and --embedder go together, and without --config-file")
+    options = [f"--{name}" for name in ("weights", "precision", "opts") if getattr(args, name)]
     if args.detector:
+        if options:
+            raise ValueError(
+                f"{options[0]}: expected none with --detector, whose files hold the whole model; export another one "
+                "(docs/export.md)"
+            )
         return OnnxEmbedder(args.detector, args.embedder)
     if args.config_file:
         cfg = load_config(args.config_file, args.opts)
-        return build_model_embedder(cfg, weights=args.weights, precision=args.precision)
+        return build_model_embedder(cfg, weights=args.weights, precision=args.precision or PRECISIONS[0])
+    if args.opts:
+        raise ValueError(
+            "--opts: expected --config-file with it, found none; without, the index says what its model is"
+        )
     return None
 
 
@@ -114,6 +124,12 @@ def open_indexer(args: argparse.Namespace) -> Iterator[Indexer]:
         ) from error
     with store:
         embedder = embedder or embedder_of(store, weights=args.weights)
+        kept = embedder.description.get("precision", "that of its ONNX files")
+        if args.precision not in (None, kept):
+            raise ValueError(
+                f"--precision: expected {kept}, as the index has it, found {args.precision}; leave it out, or make the "
+                "index anew"
+            )
         known = store.read_meta("settings") or vars(IndexSettings())
         given = {key: value for key, value in _given_settings(args).items() if value is not None}
         device = getattr(getattr(embedder, "model", None), "device", None)

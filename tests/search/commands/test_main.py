@@ -41,6 +41,13 @@ def indexed(run, photos, colour_model):
     return run
 
 
+def test_a_later_run_takes_the_precision_of_the_index_alone(indexed):
+    assert indexed("index photos --to an.index --precision fp32")[0] == 0
+    code, _, stderr = indexed("index photos --to an.index --precision bf16")
+    assert code == 2
+    assert "--precision: expected fp32, as the index has it, found bf16" in stderr
+
+
 def test_from_a_picture_to_where_it_was(indexed, make, tmp_path):
     make.write(tmp_path / "q.png", make.blue)
     code, stdout, _ = indexed(
