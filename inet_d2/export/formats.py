@@ -95,9 +95,10 @@ def _write_torch_export(path: Path, graph: nn.Module, inputs: tuple[Tensor, ...]
             graph, inputs, dynamic_shapes=tuple(shapes[name] for name in graph.input_names), strict=False
         )
     except Exception as error:  # what it raises differs between versions, and is no public class
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]  # an assertion may say nothing
         raise ValueError(
             f"--format torch_export: torch {torch.__version__} cannot keep height and width of this model open; take "
-            f"torch 2.15, or another format ({str(error).splitlines()[0]})"
+            f"torch 2.15, or another format ({reason})"
         ) from error
     torch.export.save(program, str(path), extra_files={METADATA_KEY: description})
     graph.to(memory_format=torch.channels_last)
