@@ -139,6 +139,7 @@ class ExportContract:
         _expect(self, "resize", self.resize in RESIZERS, " or ".join(RESIZERS))
         _expect(self, "min_size", isinstance(self.min_size, int) and self.min_size >= 0, "0 or more pixels")
         _expect(self, "max_size", isinstance(self.max_size, int) and self.max_size > 0, "pixels")
+        _expect(self, "confidence_weight", isinstance(self.confidence_weight, bool), "true or false")
 
 
 def read_contract(model: str | Path, kind: type[Contract]) -> Contract:

@@ -108,6 +108,9 @@ def test_two_files_that_do_not_belong_together_are_refused(models, tmp_path):
     (tmp_path / "embedder.yaml").write_text(yaml.safe_dump({**given, "order": "GRB"}))
     with pytest.raises(ValueError, match="order: expected RGB or BGR, found 'GRB'"):
         OnnxEmbedder(detector, str(tmp_path / "embedder.onnx"))
+    (tmp_path / "embedder.yaml").write_text(yaml.safe_dump({**given, "confidence_weight": "maybe"}))
+    with pytest.raises(ValueError, match="confidence_weight: expected true or false, found 'maybe'"):
+        OnnxEmbedder(detector, str(tmp_path / "embedder.onnx"))
     OnnxEmbedder(detector, embedder)
 
 

@@ -6,9 +6,12 @@ layers, embedding and classifier are those of I-Net under the same parameter nam
 stage's MODEL.WEIGHTS.
 """
 
+from typing import NoReturn
+
 import torch
 from detectron2.config import CfgNode, configurable
 from detectron2.modeling import META_ARCH_REGISTRY
+from detectron2.structures import ImageList
 from detectron2.utils.events import get_event_storage
 from torch import Tensor
 from torch.nn import functional as F
@@ -88,10 +91,6 @@ class CropReID(INet):
             ValueError: a test image comes without ``gallery_boxes``; this stage cannot detect.
         """
         if not self.training:
-            if "gallery_boxes" not in batched_inputs[0]:
-                raise ValueError(
-                    "CropReID does not detect; evaluate it with TEST.SEARCH.USE_GT_BOXES True or BOXES_FROM."
-                )
             return self.inference(batched_inputs)
         if self.draws_now():
             self.visualize_training(batched_inputs, [])
@@ -104,6 +103,9 @@ class CropReID(INet):
         )
         with full_precision(embeddings):
             return self._losses(embeddings, pids)
+
+    def _detect(self, images: ImageList, features: dict[str, Tensor]) -> NoReturn:
+        raise ValueError("CropReID does not detect; evaluate it with TEST.SEARCH.USE_GT_BOXES True or BOXES_FROM.")
 
     def _losses(self, embeddings: Tensor, pids: Tensor) -> dict[str, Tensor]:
         same = pids[:, None] == pids
