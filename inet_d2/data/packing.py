@@ -5,13 +5,18 @@ bytes of boxes and identities, or of a small image.
 """
 
 import io
+import os
 import pickle
+import threading
+import time
 from multiprocessing.reduction import ForkingPickler
 from typing import Any
 
 import torch
+from torch.utils.data import get_worker_info
 
 LARGE = 1 << 20  # bytes; from about here shared memory is faster
+WATCH = "watch the training"  # a thread of each loader process
 _PLAIN = frozenset(
     {torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64, torch.float32, torch.float64}
 )
@@ -26,11 +31,24 @@ class PackedSamples:
 
     def __init__(self, samples: list) -> None:
         self.samples = samples
+        if get_worker_info() is not None and all(thread.name != WATCH for thread in threading.enumerate()):
+            threading.Thread(target=_end_with_the_parent, name=WATCH, daemon=True).start()
 
     def __reduce__(self) -> tuple:
         buffer = io.BytesIO()
         _Packer(buffer, pickle.HIGHEST_PROTOCOL).dump(self.samples)
         return pickle.loads, (buffer.getvalue(),)
+
+
+def _end_with_the_parent() -> None:
+    """End this process soon after the training that it loads for was killed.
+
+    PyTorch's own way out first sends what is waiting: bytes fill the pipe, which nobody reads any more, and it stays.
+    """
+    parent = os.getppid()
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)
 
 
 class _Packer(ForkingPickler):

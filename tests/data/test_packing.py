@@ -1,4 +1,6 @@
 import pickle
+import subprocess
+import sys
 from multiprocessing.reduction import ForkingPickler
 
 import pytest
@@ -50,3 +52,26 @@ def test_what_was_unpacked_may_be_written_to():
     (found,) = pickle.loads(pickle.dumps(PackedSamples([torch.zeros(3)])))
     found += 1
     assert found.tolist() == [1, 1, 1]
+
+
+KILLED = """
+import os, signal, time, torch
+from torch.utils.data import DataLoader
+from inet_d2.data.packing import LARGE, PackedSamples
+
+def packed(items):
+    return PackedSamples([torch.zeros(LARGE - 1, dtype=torch.uint8)])
+
+if __name__ == "__main__":
+    for batch in DataLoader(range(99), num_workers=2, prefetch_factor=8, collate_fn=packed):
+        time.sleep(1)  # the pipe fills
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_loader_processes_end_after_a_killed_training(tmp_path):
+    # They hold its output open: if one stays, this waits until the time is over.
+    script = tmp_path / "killed.py"
+    script.write_text(KILLED)
+    result = subprocess.run([sys.executable, script], capture_output=True, timeout=120)
+    assert result.returncode == -9, result.stderr
