@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from inet_d2.search.onnx_session import open_session
+
 Run = Callable[..., list[np.ndarray]]
 """Takes the graph's inputs in their order, float32 arrays, and gives its outputs."""
 
@@ -48,12 +50,7 @@ def _on_tensors(module: Any) -> Run:
 
 
 def _onnxruntime(path: str) -> Run:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    options.intra_op_num_threads = torch.get_num_threads()
-    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    session = open_session(path, providers=["CPUExecutionProvider"], num_threads=torch.get_num_threads())
     names = [x.name for x in session.get_inputs()]
     return lambda *inputs: session.run(None, dict(zip(names, inputs, strict=True)))
 

@@ -1,13 +1,18 @@
 """ONNX Runtime, with sentences for what a file or an input may lack."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 
-def open_session(path: str) -> Any:
+def open_session(path: str, *, providers: Sequence[str] | None = None, num_threads: int = 0) -> Any:
     """Load a model.
+
+    Args:
+        path: ``.onnx`` file.
+        providers: where it may run, by ONNX Runtime's names; by default wherever it can.
+        num_threads: of an operation; 0 leaves it to ONNX Runtime.
 
     Raises:
         ValueError: there is no ONNX Runtime, or the file is no model that it can run.
@@ -18,8 +23,9 @@ def open_session(path: str) -> Any:
         raise ValueError("ONNX models need ONNX Runtime, and there is none: pip install onnxruntime") from error
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
+    options.intra_op_num_threads = num_threads
     try:
-        return onnxruntime.InferenceSession(path, options, providers=onnxruntime.get_available_providers())
+        return onnxruntime.InferenceSession(path, options, providers=providers or onnxruntime.get_available_providers())
     except Exception as error:
         raise ValueError(f"{path} is no ONNX model that this ONNX Runtime can run ({error})") from error
 

@@ -31,7 +31,7 @@ from detectron2.structures import BoxMode
 from PIL import Image
 from torch.utils.data import DataLoader, IterableDataset
 
-from benchmarks.measuring import add_clock, at_least_one, clock, in_turn, machine, ratio, seconds
+from benchmarks.measuring import add_clock, at_least_one, clock, in_turn, machine, ratio_text, seconds
 from benchmarks.steps import ROOT, STEP_CONFIG, configuration, timed_parts
 from inet_d2.data import build_train_loader
 from inet_d2.data.resize import build_augmentations
@@ -79,8 +79,8 @@ def run(options: argparse.Namespace) -> None:
             MetadataCatalog.pop(NAME, None)
     print("| of an input | ms | ratio to decoding a frame (quartiles) |\n|---|---:|---:|")
     for name, parts in times.items():
-        middle, low, high = ratio(parts, times[DECODE])
-        print(f"| {name} | {1e3 * statistics.median(map(sum, parts)):.2f} | {middle:.3f} ({low:.3f} to {high:.3f}) |")
+        milliseconds = 1e3 * statistics.median(map(sum, parts))
+        print(f"| {name} | {milliseconds:.2f} | {ratio_text(parts, times[DECODE])} |")
     step = statistics.median(map(sum, times["training step, crop"]))
     shares = [load / (load + step) for load in (statistics.median(map(sum, times[n])) for n in ("crop", "crop, kept"))]
     print(f"\nshare of the first stage that is loading: {shares[0]:.3f}, with kept crops {shares[1]:.3f}")

@@ -10,11 +10,12 @@ Examples:
 
 import argparse
 import statistics
+from functools import partial
 
 import cv2
 import numpy as np
 
-from benchmarks.measuring import add_clock, at_least_one, clock, in_turn, machine, peak_mib, ratio, seconds
+from benchmarks.measuring import add_clock, at_least_one, clock, in_turn, machine, peak_mib, ratio, timed
 from inet_d2.baselines.crops import BATCH_SIZE
 from inet_d2.baselines.descriptors import DESCRIPTOR_REGISTRY, Descriptor, build_descriptor
 from inet_d2.engine import load_config
@@ -57,8 +58,8 @@ def run(options: argparse.Namespace) -> None:
         crops = random_crops(options.crops, descriptor.size)
         descriptor.fit([crops])
         steps = {
-            "describe": lambda d=descriptor, c=crops: [seconds(lambda: describe(d, c), now)],
-            "resize": lambda c=crops: [seconds(lambda: resize(c), now)],
+            "describe": timed(partial(describe, descriptor, crops), now),
+            "resize": timed(partial(resize, crops), now),
         }
         times = in_turn(steps, options.repetitions, warm_up=1)
         middle, low, high = ratio(times["describe"], times["resize"])

@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from benchmarks.measuring import add_clock, at_least_one, clock, in_turn, machine, ratio, seconds
+from benchmarks.measuring import add_clock, at_least_one, clock, in_turn, machine, ratio_text, timed
 from benchmarks.steps import STEP_CONFIG
 from inet_d2.engine import INetTrainer, load_config
 from inet_d2.export.comparison import model_embeddings, model_outputs
@@ -96,11 +96,9 @@ def exported_calls(graph: nn.Module, inputs: tuple[np.ndarray, ...], formats: li
 def time_table(calls: Calls, options: argparse.Namespace) -> str:
     """Median milliseconds, and the ratio to the model, as Markdown."""
     now = clock(options.clock, "cpu")
-    steps = {name: (lambda call=call: [seconds(call, now)]) for name, call in calls.items()}
-    times = in_turn(steps, options.repetitions)
+    times = in_turn({name: timed(call, now) for name, call in calls.items()}, options.repetitions)
     lines = ["| runs in | ms | time / model's (quartiles) |", "|---|---:|---:|"]
     for name, measured in times.items():
-        middle, low, high = ratio(measured, times["model"])
         milliseconds = 1e3 * statistics.median(map(sum, measured))
-        lines.append(f"| {name} | {milliseconds:.1f} | {middle:.3f} ({low:.3f} to {high:.3f}) |")
+        lines.append(f"| {name} | {milliseconds:.1f} | {ratio_text(measured, times['model'])} |")
     return "\n".join(lines)

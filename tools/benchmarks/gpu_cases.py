@@ -54,19 +54,19 @@ def waits(subjects: Subjects, path: Path) -> Iterator[Row]:
 
 def training(subjects: Subjects, path: Path, precision: str) -> Iterator[Row]:
     """A training iteration of I-Net and of Faster R-CNN, in turn."""
-    known = {kind: subjects.get(path, kind) for kind in KINDS}
-    steps = {kind: subject.training(precision) for kind, subject in known.items()}
-    times = times_in_turn(steps, subjects.now, limit=LIMIT)
-    for kind, step in steps.items():
-        row = {"model": kind, "precision": precision, "batch": known[kind].batch, **summary(times, kind, KINDS[1])}
-        yield {**row, **_rates(row, step, subjects.peak), "mib": _mib(working_bytes(known[kind], step))}
+    batch = subjects.get(path, KINDS[0]).batch
+    return _in_turn(subjects, path, "training", precision, batch, limit=LIMIT)
 
 
 def inference(subjects: Subjects, path: Path, precision: str, batch: int) -> Iterator[Row]:
     """Detection and embedding, and detection alone, in turn."""
+    return _in_turn(subjects, path, "testing", precision, batch, limit=LIMIT / 2)
+
+
+def _in_turn(subjects: Subjects, path: Path, work: str, precision: str, batch: int, *, limit: float) -> Iterator[Row]:
     known = {kind: subjects.get(path, kind) for kind in KINDS}
-    steps = {kind: subject.testing(precision, batch) for kind, subject in known.items()}
-    times = times_in_turn(steps, subjects.now, limit=LIMIT / 2)
+    steps = {kind: getattr(subject, work)(precision, batch) for kind, subject in known.items()}
+    times = times_in_turn(steps, subjects.now, limit=limit)
     for kind, step in steps.items():
         row = {"model": kind, "precision": precision, "batch": batch, **summary(times, kind, KINDS[1])}
         yield {**row, **_rates(row, step, subjects.peak), "mib": _mib(working_bytes(known[kind], step))}

@@ -27,7 +27,7 @@ from analyze_model import OneImage, count_parts
 from detectron2.config import CfgNode
 from torch import Tensor, nn
 
-from benchmarks.measuring import add_clock, at_least_one, clock, in_turn, machine, ratio, seconds
+from benchmarks.measuring import add_clock, at_least_one, clock, in_turn, machine, ratio_text, timed
 from benchmarks.steps import ROOT, TrainingStep
 from inet_d2.data.search_mapper import SearchDatasetMapper
 from inet_d2.engine import INetTrainer, RunCheckpointer, check_weights, load_config
@@ -156,7 +156,7 @@ def timed_search(model: nn.Module, images: Sequence[Tensor], now: Callable[[], f
         for image in images:
             model.inference([{"image": image}])
 
-    return lambda: [seconds(search, now)]
+    return timed(search, now)
 
 
 def cost_table(costs: dict[str, Cost]) -> str:
@@ -169,7 +169,6 @@ def cost_table(costs: dict[str, Cost]) -> str:
         cells = [f"{cost.parameters / 1e6:.3f}", f"{cost.flops / 1e9:.3f}", f"{cost.detections:.1f}"]
         for part in ("searching", "training"):
             # Of times, the first's over this one's: that of the images a second is the reverse.
-            middle, low, high = ratio(getattr(first, part), getattr(cost, part))
-            cells.append(f"{middle:.3f} ({low:.3f} to {high:.3f})")
+            cells.append(ratio_text(getattr(first, part), getattr(cost, part)))
         lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join(lines)

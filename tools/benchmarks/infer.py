@@ -14,7 +14,7 @@ import statistics
 from pathlib import Path
 
 from benchmarks import steps
-from benchmarks.measuring import add_clock, at_least_one, clock, in_turn, machine, ratio, seconds
+from benchmarks.measuring import add_clock, at_least_one, clock, in_turn, machine, ratio_text, timed
 from benchmarks.whole_steps import KINDS, Subjects
 
 
@@ -49,9 +49,8 @@ def row(subjects: Subjects, options: argparse.Namespace, batch: int) -> str:
     known = {kind: subjects.get(options.config_file, kind) for kind in KINDS}
     now = clock(options.clock, known[KINDS[0]].device)
     calls = {kind: subject.testing(options.precision, batch) for kind, subject in known.items()}
-    times = in_turn({k: lambda call=call: [seconds(call, now)] for k, call in calls.items()}, options.repetitions)
+    times = in_turn({kind: timed(call, now) for kind, call in calls.items()}, options.repetitions)
     found, plain = (times[kind] for kind in KINDS)
-    # Images a second: the ratio of times the other way round.
-    middle, low, high = ratio(plain, found)
     rates = [batch / statistics.median(map(sum, x)) for x in (plain, found)]
-    return f"| {batch} | {rates[0]:.2f} | {rates[1]:.2f} | {middle:.3f} ({low:.3f} to {high:.3f}) |"
+    # Images a second: the ratio of times the other way round.
+    return f"| {batch} | {rates[0]:.2f} | {rates[1]:.2f} | {ratio_text(plain, found)} |"

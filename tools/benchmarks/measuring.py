@@ -49,6 +49,11 @@ def seconds(work: Callable[[], object], now: Callable[[], float] = time.perf_cou
     return now() - begin
 
 
+def timed(work: Callable[[], object], now: Callable[[], float]) -> Callable[[], list[float]]:
+    """A step of one part for :func:`in_turn`."""
+    return lambda: [seconds(work, now)]
+
+
 def in_turn(
     steps: Mapping[str, Callable[[], list[float]]], repetitions: int, *, warm_up: int = WARM_UP
 ) -> dict[str, list[list[float]]]:
@@ -70,6 +75,12 @@ def ratio(times: Sequence[Sequence[float]], reference: Sequence[Sequence[float]]
     ratios = [sum(parts) / sum(base) for parts, base in zip(times, reference, strict=True)]
     low, middle, high = statistics.quantiles(ratios, n=4, method="inclusive") if len(ratios) > 1 else 3 * ratios
     return middle, low, high
+
+
+def ratio_text(times: Sequence[Sequence[float]], reference: Sequence[Sequence[float]]) -> str:
+    """Median and quartiles of :func:`ratio`, for a table."""
+    middle, low, high = ratio(times, reference)
+    return f"{middle:.3f} ({low:.3f} to {high:.3f})"
 
 
 def peak_mib(device: str = "cpu") -> float:

@@ -11,7 +11,7 @@ import argparse
 
 import numpy as np
 
-from benchmarks.measuring import add_clock, at_least_one, clock, in_turn, machine, ratio, seconds
+from benchmarks.measuring import add_clock, at_least_one, clock, in_turn, machine, ratio, timed
 from inet_d2.evaluation.reid_metric import rank_crops
 
 
@@ -36,8 +36,8 @@ def run(options: argparse.Namespace) -> None:
     now = clock(options.clock, "cpu")
     times = in_turn(
         {
-            "figures": lambda: [seconds(lambda: rank_crops(distances, **people), now)],
-            "argsort": lambda: [seconds(lambda: np.argsort(distances, axis=1, kind="stable"), now)],
+            "figures": timed(lambda: rank_crops(distances, **people), now),
+            "argsort": timed(lambda: np.argsort(distances, axis=1, kind="stable"), now),
         },
         options.repetitions,
     )

@@ -13,7 +13,7 @@ import argparse
 
 import numpy as np
 
-from benchmarks.measuring import add_clock, at_least_one, clock, in_turn, machine, peak_mib, ratio, seconds
+from benchmarks.measuring import add_clock, at_least_one, clock, in_turn, machine, peak_mib, ratio, seconds, timed
 from inet_d2.boxes import BoxesByImage
 from inet_d2.data.datasets.protocol import LISTED, LISTED_THEN_REST, SearchProtocol
 from inet_d2.evaluation.official_walk import entries_of, walk_gallery
@@ -122,8 +122,8 @@ def run(options: argparse.Namespace) -> None:
     now = clock(options.clock, "cpu")
     times = in_turn(
         {
-            "scoring": lambda: [seconds(lambda: rank_queries(queries, gallery, embeddings, {"all": full}), now)],
-            "bare": lambda: [seconds(lambda: bare_product_and_sort(queries, embeddings), now)],
+            "scoring": timed(lambda: rank_queries(queries, gallery, embeddings, {"all": full}), now),
+            "bare": timed(lambda: bare_product_and_sort(queries, embeddings), now),
         },
         options.repetitions,
         warm_up=0,

@@ -18,7 +18,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 
 from benchmarks import memory, steps
-from benchmarks.measuring import add_clock, at_least_one, in_turn, machine, ratio
+from benchmarks.measuring import add_clock, at_least_one, in_turn, machine, ratio_text
 
 # A dense gradient of more rows than this takes too long to be measured along the way.
 DENSE_UP_TO = 100_000
@@ -71,6 +71,5 @@ def time_table(times: Mapping[str, list[list[float]]], reference: str) -> str:
     for name, measured in times.items():
         parts = [1e3 * statistics.median(part) for part in zip(*measured, strict=True)]
         cells = [f"{value:.2f}" for value in (*parts, 1e3 * statistics.median(map(sum, measured)))]
-        middle, low, high = ratio(measured, times[reference])
-        lines.append(f"| {name} | {' | '.join(cells)} | {middle:.3f} ({low:.3f} to {high:.3f}) |")
+        lines.append(f"| {name} | {' | '.join(cells)} | {ratio_text(measured, times[reference])} |")
     return "\n".join(lines)

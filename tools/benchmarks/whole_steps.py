@@ -17,7 +17,7 @@ from detectron2.utils.events import EventStorage
 from torch import Tensor, nn
 
 from benchmarks.ceilings import computing
-from benchmarks.measuring import WARM_UP, clock, in_turn, ratio, seconds
+from benchmarks.measuring import WARM_UP, clock, in_turn, ratio, seconds, timed
 from benchmarks.steps import configuration, fill, make_pair
 from inet_d2.engine import INetTrainer
 from inet_d2.engine.train_step import TrainStep
@@ -196,8 +196,8 @@ def times_in_turn(
         for _ in range(WARM_UP):
             step()
         once += seconds(step, now)
-    timed = {name: lambda step=step: [seconds(step, now)] for name, step in steps.items()}
-    return in_turn(timed, min(max(round(limit / once), 3), most), warm_up=0)
+    repetitions = min(max(round(limit / once), 3), most)
+    return in_turn({name: timed(step, now) for name, step in steps.items()}, repetitions, warm_up=0)
 
 
 def summary(times: Mapping[str, list[list[float]]], name: str, reference: str) -> dict[str, float]:
