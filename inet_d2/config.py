@@ -57,8 +57,11 @@ def _add_backbone_config(cfg: CN) -> None:
     cfg.MODEL.SWIN.WINDOW_SIZE = 7
     # Stochastic depth of the last block, in [0, 1); more than 0 needs the package timm.
     cfg.MODEL.SWIN.DROP_PATH_RATE = 0.0
-    # Keep every batch norm of the model in evaluation mode while training (its affine weights still learn). Ours.
+    # Keep the batch norms of the model in evaluation mode while training (their affine weights still learn). Ours.
     cfg.MODEL.HOLD_BATCH_NORM = False
+    # Beginnings of names of modules whose batch norms are not held: those that the first stage's weights do not have,
+    # whose statistics are therefore still the initial ones. Ours.
+    cfg.MODEL.LIVE_BATCH_NORM = ()
     # Dropout probability after each fully-connected layer of VGG16BoxHead, in [0, 1); Caffe's VGG16 has 0.5.
     cfg.MODEL.ROI_BOX_HEAD.DROPOUT = 0.5
 

@@ -1,5 +1,7 @@
 """I-Net: Siamese detection and re-identification of image pairs (He, Zhang, Jia, arXiv 1804.00376)."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from detectron2.config import CfgNode, configurable
@@ -29,25 +31,40 @@ class INet(GeneralizedRCNN):
     whose losses need no pairs (OIM, a plain detector) train on any images.
 
     Args:
-        hold_batch_norm: keep every batch norm in evaluation mode while training.
+        hold_batch_norm: keep batch norms in evaluation mode while training.
+        live_batch_norm: beginnings of the names of modules whose batch norms ``hold_batch_norm`` leaves alone.
         pad_to: pad images to a multiple of this, pixels; 0 for what the backbone asks for.
         **kwargs: arguments of ``GeneralizedRCNN``.
+
+    Raises:
+        ValueError: a name of ``live_batch_norm`` has no batch norm.
     """
 
     @configurable
-    def __init__(self, *, hold_batch_norm: bool = False, pad_to: int = 0, **kwargs: object) -> None:
+    def __init__(
+        self,
+        *,
+        hold_batch_norm: bool = False,
+        live_batch_norm: Sequence[str] = (),
+        pad_to: int = 0,
+        **kwargs: object,
+    ) -> None:
         super().__init__(**kwargs)
         self.pad_to = pad_to
         self.smallest_side = max(shape.stride for shape in self.backbone.output_shape().values())
-        self.hold_batch_norm = hold_batch_norm
+        self.held_batch_norms = self._names_to_hold(tuple(live_batch_norm)) if hold_batch_norm else []
         # Convolutions on CPU and tensor cores are faster in this layout; values and checkpoints do not change.
         self.to(memory_format=torch.channels_last)
 
     @classmethod
     def from_config(cls, cfg: CfgNode) -> dict:
-        """Arguments of the parent, MODEL.HOLD_BATCH_NORM and MODEL.PAD_TO."""
-        own = {"hold_batch_norm": cfg.MODEL.HOLD_BATCH_NORM, "pad_to": cfg.MODEL.PAD_TO}
-        return {**super().from_config(cfg), **own}
+        """Arguments of the parent, and MODEL.HOLD_BATCH_NORM, LIVE_BATCH_NORM and PAD_TO."""
+        return {
+            **super().from_config(cfg),
+            "hold_batch_norm": cfg.MODEL.HOLD_BATCH_NORM,
+            "live_batch_norm": cfg.MODEL.LIVE_BATCH_NORM,
+            "pad_to": cfg.MODEL.PAD_TO,
+        }
 
     @property
     def trains_on(self) -> str | None:
@@ -57,11 +74,21 @@ class INet(GeneralizedRCNN):
     def train(self, mode: bool = True) -> "INet":
         """Set the mode of all modules but the batch norms that are held."""
         super().train(mode)
-        if self.hold_batch_norm:
-            for module in self.modules():
-                if isinstance(module, nn.modules.batchnorm._BatchNorm):
-                    module.eval()
+        for name in self.held_batch_norms:
+            self.get_submodule(name).eval()
         return self
+
+    def _names_to_hold(self, live: tuple[str, ...]) -> list[str]:
+        kind = nn.modules.batchnorm._BatchNorm
+        names = [name for name, module in self.named_modules() if isinstance(module, kind)]
+        for beginning in live:
+            if not any(name.startswith(beginning) for name in names):
+                parts = sorted({".".join(name.split(".")[:2]) for name in names})
+                raise ValueError(
+                    f'MODEL.LIVE_BATCH_NORM: expected beginnings of names of batch norms, found "{beginning}"; this '
+                    f"model has batch norms in {', '.join(parts) or 'no module'}."
+                )
+        return [name for name in names if not name.startswith(live)]
 
     def forward(self, batched_inputs: list[dict]) -> dict[str, Tensor] | list[dict]:
         """Losses in training, results in testing.

@@ -173,6 +173,24 @@ def test_batch_norm_can_be_held(tiny_cfg, make_image):
         assert model.backbone.stack3.conv3_1.norm.weight.grad is not None
 
 
+def test_batch_norms_without_statistics_stay_live(tiny_cfg, make_image):
+    tiny_cfg.MODEL.VGG.NORM = "BN"
+    tiny_cfg.MODEL.ROI_REID_HEAD.NORM = "BN"
+    tiny_cfg.MODEL.HOLD_BATCH_NORM = True
+    tiny_cfg.MODEL.LIVE_BATCH_NORM = ("roi_heads.reid_head",)
+    model = build_model(tiny_cfg).train()
+    step(model, [make_image([(LEFT, 2)]), make_image([(RIGHT, 2)], seed=1)])
+    seen = {name: int(value) for name, value in model.state_dict().items() if name.endswith("num_batches_tracked")}
+    live = {name for name in seen if name.startswith("roi_heads.reid_head")}
+    assert live
+    assert {name for name, count in seen.items() if count} == live
+    model.train(False)
+    assert not any(module.training for module in model.modules())
+    tiny_cfg.MODEL.LIVE_BATCH_NORM = ("roi_heads.reid_haed",)
+    with pytest.raises(ValueError, match=r'LIVE_BATCH_NORM: .*found "roi_heads.reid_haed".*backbone.stack2'):
+        build_model(tiny_cfg)
+
+
 def test_own_layers_for_the_embedding(tiny_cfg, make_image):
     tiny_cfg.MODEL.ROI_REID_HEAD.SEPARATE_FC = True
     model = build_model(tiny_cfg)
