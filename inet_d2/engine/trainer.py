@@ -23,6 +23,7 @@ from inet_d2.engine.checkpoint_file import read_checkpoint
 from inet_d2.engine.checkpointer import FINAL, RunCheckpointer
 from inet_d2.engine.clipping import WHOLE_MODEL, clip_whole_model
 from inet_d2.engine.finished_only import FinishedOnly
+from inet_d2.engine.held_norms import HeldNormsChecked
 from inet_d2.engine.identity_state import ENTRY
 from inet_d2.engine.model_parts import explained_parts
 from inet_d2.engine.precision import training_precision
@@ -88,10 +89,11 @@ class INetTrainer(DefaultTrainer):
         self.register_hooks(self.build_hooks())
 
     def build_hooks(self) -> list[HookBase]:
-        """Detectron2's hooks, the place of the run in its stream, what was left out, and the end of its loader."""
+        """Detectron2's hooks, the place of the run in its stream, what was left out, and a look at the start."""
         seed = self.cfg.SEED if self.cfg.SEED >= 0 else comm.shared_random_seed()
         return [
             LoaderClosed(),
+            HeldNormsChecked(),
             RunPosition(self.data_loader, seed=seed, batches_per_iteration=self.cfg.SOLVER.ITER_SIZE),
             FinishedOnly(ReplacedSamples(self.data_loader)),
             *(FinishedOnly(h) if isinstance(h, hooks.EvalHook) else h for h in super().build_hooks()),
