@@ -240,7 +240,7 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
         "--scale",
         choices=tuple(tables["scales"]),
         default="demo",
-        help="demo: generated scenes, on CPU (default); scenes100 and so on: such scenes, to choose a schedule on; hard, "
+        help="demo: generated scenes, on CPU (default); scenes100 and so on: others, to choose a schedule on; hard and "
         "street: scenes whose colours say less, by light or as cameras see them; study: five times as many people "
         "(table3); paper: CUHK-SYSU",
     )

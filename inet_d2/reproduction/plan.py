@@ -39,9 +39,10 @@ class Reproduction:
         root: Path = Path(),
     ) -> None:
         self.output, self.seeds, self.opts, self.root = output, list(seeds), list(opts), root
-        self.scale: Mapping[str, Any] = tables["scales"][scale]
-        kind = self.scale.get("like", scale)
-        self.scale = {**tables["scales"][kind], **self.scale}
+        own: Mapping[str, Any] = tables["scales"][scale]
+        kind = own.get("like", scale)
+        base = tables["scales"][kind]
+        self.scale: Mapping[str, Any] = {**base, **own, "runs": {**base["runs"], **own.get("runs", {})}}
         self.table: Mapping[str, Any] = tables["tables"][table]
         self.columns: dict[str, str] = self.table["columns"]
         if self.columns == "galleries":

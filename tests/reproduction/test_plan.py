@@ -24,17 +24,18 @@ def test_a_configuration_that_train_net_wrote_is_that_of_the_run(tmp_path):
 
 def test_every_run_has_its_configuration_and_every_row_its_run():
     for name, scale in TABLES["scales"].items():
-        if "like" in scale:
-            assert scale["like"] in TABLES["scales"]
-            assert "runs" not in scale
-            continue
-        for run in scale["runs"].values():
-            (kind,) = run.keys() & {"config", "detector", "two_step"}
-            assert (ROOT / run[kind]).exists()
-            assert run.get("from", "crops") in scale["runs"]
-        assert set(scale.get("detectors", {}).values()) <= set(scale["runs"])
+        kind = scale.get("like", name)
+        base = TABLES["scales"][kind]
+        runs = {**base["runs"], **scale.get("runs", {})}
+        # A scale like another changes its runs and adds none.
+        assert kind == name or runs.keys() == base["runs"].keys()
+        for run in runs.values():
+            (script,) = run.keys() & {"config", "detector", "two_step"}
+            assert (ROOT / run[script]).exists()
+            assert run.get("from", "crops") in runs
+        assert set(scale.get("detectors", {}).values()) <= set(runs)
         for table in TABLES["tables"].values():
-            assert {row["runs"][name] for row in table["rows"] if name in row.get("runs", {})} <= set(scale["runs"])
+            assert {row["runs"][kind] for row in table["rows"] if kind in row.get("runs", {})} <= set(runs)
     for table in TABLES["tables"].values():
         names = {row["name"] for row in table["rows"]}
         assert all(names.issuperset(pair) for pair in table.get("differences", ()))
@@ -83,6 +84,9 @@ def test_a_scale_like_another_has_its_runs_on_scenes_of_its_own(tmp_path):
         == 3
     )
     assert ("I-Net", "LOMO + XQDA") in {(row.name, other.name) for row, other in of["street"].differences()}
+    # Single runs of its own, beside all those of the other.
+    assert of["street"].scale["runs"]["initialized"]["options"] == ["SOLVER.MAX_ITER", 700]
+    assert "options" not in of["demo"].scale["runs"]["initialized"]
 
 
 def test_weights_that_are_here_stand_in_the_place_of_the_first_stage(tmp_path):
