@@ -21,6 +21,8 @@ from inet_d2.modeling.meta_arch.training_pictures import (
 )
 from inet_d2.visualization.region_picture import above
 
+_BATCH_NORM = nn.modules.batchnorm._BatchNorm
+
 
 @META_ARCH_REGISTRY.register()
 class INet(GeneralizedRCNN):
@@ -37,7 +39,7 @@ class INet(GeneralizedRCNN):
         **kwargs: arguments of ``GeneralizedRCNN``.
 
     Raises:
-        ValueError: a name of ``live_batch_norm`` has no batch norm.
+        ValueError: ``live_batch_norm`` is no list, or a name in it has no batch norm.
     """
 
     @configurable
@@ -52,7 +54,8 @@ class INet(GeneralizedRCNN):
         super().__init__(**kwargs)
         self.pad_to = pad_to
         self.smallest_side = max(shape.stride for shape in self.backbone.output_shape().values())
-        self.held_batch_norms = self._names_to_hold(tuple(live_batch_norm)) if hold_batch_norm else []
+        self.hold_batch_norm = hold_batch_norm
+        self.live_batch_norm = self._checked_names(live_batch_norm) if hold_batch_norm else ()
         # Convolutions on CPU and tensor cores are faster in this layout; values and checkpoints do not change.
         self.to(memory_format=torch.channels_last)
 
@@ -74,21 +77,25 @@ class INet(GeneralizedRCNN):
     def train(self, mode: bool = True) -> "INet":
         """Set the mode of all modules but the batch norms that are held."""
         super().train(mode)
-        for name in self.held_batch_norms:
-            self.get_submodule(name).eval()
+        if self.hold_batch_norm:
+            for name, module in self.named_modules():
+                if isinstance(module, _BATCH_NORM) and not name.startswith(self.live_batch_norm):
+                    module.eval()
         return self
 
-    def _names_to_hold(self, live: tuple[str, ...]) -> list[str]:
-        kind = nn.modules.batchnorm._BatchNorm
-        names = [name for name, module in self.named_modules() if isinstance(module, kind)]
+    def _checked_names(self, live: Sequence[str]) -> tuple[str, ...]:
+        if isinstance(live, str):  # whose letters would be taken for names
+            raise ValueError(f'MODEL.LIVE_BATCH_NORM: expected a list of names, found "{live}"; write ("{live}",).')
+        names = [name for name, module in self.named_modules() if isinstance(module, _BATCH_NORM)]
         for beginning in live:
-            if not any(name.startswith(beginning) for name in names):
+            # An empty one begins every name and would hold nothing.
+            if not beginning or not any(name.startswith(str(beginning)) for name in names):
                 parts = sorted({".".join(name.split(".")[:2]) for name in names})
                 raise ValueError(
                     f'MODEL.LIVE_BATCH_NORM: expected beginnings of names of batch norms, found "{beginning}"; this '
                     f"model has batch norms in {', '.join(parts) or 'no module'}."
                 )
-        return [name for name in names if not name.startswith(live)]
+        return tuple(live)
 
     def forward(self, batched_inputs: list[dict]) -> dict[str, Tensor] | list[dict]:
         """Losses in training, results in testing.

@@ -186,9 +186,33 @@ def test_batch_norms_without_statistics_stay_live(tiny_cfg, make_image):
     assert {name for name, count in seen.items() if count} == live
     model.train(False)
     assert not any(module.training for module in model.modules())
-    tiny_cfg.MODEL.LIVE_BATCH_NORM = ("roi_heads.reid_haed",)
-    with pytest.raises(ValueError, match=r'LIVE_BATCH_NORM: .*found "roi_heads.reid_haed".*backbone.stack2'):
+
+
+@pytest.mark.parametrize(
+    ("live", "message"),
+    [
+        (("roi_heads.reid_haed",), 'beginnings of names of batch norms, found "roi_heads.reid_haed".*backbone.stack2'),
+        (("",), 'beginnings of names of batch norms, found "";'),
+        ((3,), 'beginnings of names of batch norms, found "3";'),
+        # Its letters begin the names of all modules.
+        ("rb", r'a list of names, found "rb"; write \("rb",\)'),
+    ],
+)
+def test_names_of_live_batch_norms_that_do_not_fit(tiny_cfg, live, message):
+    tiny_cfg.MODEL.VGG.NORM = "BN"
+    tiny_cfg.MODEL.ROI_REID_HEAD.NORM = "BN"
+    tiny_cfg.MODEL.HOLD_BATCH_NORM = True
+    tiny_cfg.MODEL.LIVE_BATCH_NORM = live
+    with pytest.raises(ValueError, match=f"MODEL.LIVE_BATCH_NORM: expected {message}"):
         build_model(tiny_cfg)
+
+
+def test_batch_norms_that_come_later_are_held_too(tiny_cfg):
+    tiny_cfg.MODEL.HOLD_BATCH_NORM = True
+    model = build_model(tiny_cfg)
+    # As a sub-class adds it, after INet's own __init__.
+    model.added = torch.nn.BatchNorm1d(2)
+    assert not model.train().added.training
 
 
 def test_own_layers_for_the_embedding(tiny_cfg, make_image):
