@@ -170,7 +170,8 @@ def build_model_embedder(
 def model_fingerprint(cfg: CfgNode, weights: str, precision: str) -> str:
     """16 hexadecimal digits of all that the embeddings depend on: weights, configuration, precision."""
     model = _plain(cfg.MODEL)
-    del model["DEVICE"], model["WEIGHTS"]  # where it runs and where the file lies change nothing
+    # Where it runs, where the file lies and what trains change nothing.
+    del model["DEVICE"], model["WEIGHTS"], model["LIVE_BATCH_NORM"]
     given = cfg.INPUT
     settings = [model, given.FORMAT, given.MIN_SIZE_TEST, given.MAX_SIZE_TEST, cfg.TEST.DETECTIONS_PER_IMAGE, precision]
     if cfg.TEST.SEARCH.CONFIDENCE_WEIGHT:

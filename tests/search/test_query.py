@@ -20,6 +20,7 @@ from inet_d2.search import (
     search,
 )
 from inet_d2.search.calibration import curve_of, write_curve
+from inet_d2.search.embedder import model_fingerprint
 from inet_d2.search.query_picture import QueryPicture
 from inet_d2.search.similarity import unit_rows
 
@@ -231,6 +232,12 @@ def test_an_index_of_another_resizer_is_refused(colour_model):
     configurations = [load_config(str(config), ["INPUT.RESIZE", resizer]) for resizer in RESIZERS]
     prints = [build_model_embedder(cfg, weights=str(weights)).description["fingerprint"] for cfg in configurations]
     assert len(set(prints)) == len(RESIZERS)
+
+
+def test_an_index_fits_whatever_batch_norms_trained(colour_model):
+    config, weights = colour_model
+    configurations = [load_config(str(config), ["MODEL.LIVE_BATCH_NORM", live]) for live in ("()", '("backbone",)')]
+    assert len({model_fingerprint(cfg, str(weights), "fp32") for cfg in configurations}) == 1
 
 
 def test_unit_rows():
