@@ -1,15 +1,18 @@
-"""Norms that are held without statistics are told of, those that have some are not."""
+"""Norms that are held without statistics are told of, those that have some, or that nothing passes, are not."""
 
 import logging
 
 import pytest
+import torch
+from detectron2.modeling import build_model
 from torch import nn
 
-from inet_d2.engine import INetTrainer
-from inet_d2.engine.held_norms import empty_held_norms
+from inet_d2.engine import INetTrainer, load_config
+from inet_d2.engine.held_norms import has_statistics, held_norms, shortest_names
+from places import config_path
 
 
-def test_which_norms_are_empty():
+def test_which_norms_are_held_without_statistics():
     model = nn.ModuleDict({name: nn.BatchNorm1d(2) for name in ("live", "held", "mean", "variance")})
     model["untracked"] = nn.BatchNorm1d(2, track_running_stats=False)
     model["other"] = nn.Dropout()
@@ -17,15 +20,71 @@ def test_which_norms_are_empty():
         module.train(name == "live")
     model["mean"].running_mean[1] = 0.1
     model["variance"].running_var[0] = 0.9
-    assert empty_held_norms(model) == ["held"]
+    found = held_norms(model)
+    assert {name: has_statistics(norm) for name, norm in found.items()} == {
+        "held": False, "mean": True, "variance": True,
+    }  # fmt: skip
+    # As a model for several processes is wrapped.
+    assert held_norms(nn.ModuleDict({"module": model})).keys() == found.keys()
 
 
-@pytest.mark.parametrize("live", [[], ["MODEL.LIVE_BATCH_NORM", '("roi_heads.reid_head",)']])
-def test_a_run_tells_of_them(run_cfg, caplog, live):
-    # From random weights, whose backbone has batch norms that nothing has filled either.
-    trainer = INetTrainer(run_cfg("pairs", "SOLVER.MAX_ITER", 1, *live))
+def test_names_are_as_short_as_can_be():
+    names = ["backbone.res2.norm", "backbone.res3.norm", "heads.reid.a", "heads.reid.b", "heads.box.norm"]
+    # All of the backbone; of the heads, "heads" and "heads.reid" would take others along.
+    assert shortest_names(names, ["heads.reid.c", "heads.res5.norm"]) == [
+        "backbone", "heads.reid.a", "heads.reid.b", "heads.box",
+    ]  # fmt: skip
+    assert shortest_names(names, []) == ["backbone", "heads"]
+
+
+def messages(caplog, trainer):
     with caplog.at_level(logging.WARNING):
         trainer.train()
-    (message,) = [record.getMessage() for record in caplog.records if "LIVE_BATCH_NORM" in record.getMessage()]
-    assert "backbone.stack1.conv1_1" in message
-    assert ("roi_heads.reid_head.norm" in message) is not bool(live)
+    found = [record.getMessage() for record in caplog.records if "LIVE_BATCH_NORM" in record.getMessage()]
+    caplog.clear()
+    return found
+
+
+@pytest.mark.parametrize(
+    ("live", "named"),
+    [((), "backbone, roi_heads"), (("backbone",), "roi_heads"), (("roi_heads.reid_head",), "backbone")],
+)
+def test_a_run_tells_of_them_once(run_cfg, caplog, live, named):
+    # From random weights, whose backbone has batch norms that nothing has filled either.
+    trainer = INetTrainer(run_cfg("pairs", "SOLVER.MAX_ITER", 2, "MODEL.LIVE_BATCH_NORM", live))
+    (message,) = messages(caplog, trainer)
+    assert f"batch norms in {named}; " in message
+    assert not any(module._forward_hooks for module in trainer.model.modules())
+
+
+def test_nothing_is_told_of_norms_that_no_loss_passes(run_cfg, caplog):
+    trainer = INetTrainer(run_cfg("pairs", "SOLVER.MAX_ITER", 1, "MODEL.LIVE_BATCH_NORM", ("backbone", "roi_heads")))
+    trainer.model.roi_heads.reid_head.idle = nn.BatchNorm1d(2).eval()
+    assert messages(caplog, trainer) == []
+
+
+def test_norms_are_live_and_told_of_again_after_a_resume(run_cfg, caplog):
+    options = ["MODEL.LIVE_BATCH_NORM", ("roi_heads.reid_head",), "SOLVER.MAX_ITER"]
+    first = INetTrainer(run_cfg("pairs", *options, 1))
+    messages(caplog, first)
+    counts = [int(first.model.roi_heads.reid_head.norm.num_batches_tracked)]
+    second = INetTrainer(run_cfg("pairs", *options, 2))
+    second.resume_or_load(resume=True)
+    norm = second.model.roi_heads.reid_head.norm
+    torch.testing.assert_close(norm.running_mean, first.model.roi_heads.reid_head.norm.running_mean)
+    (message,) = messages(caplog, second)
+    assert "batch norms in backbone; " in message
+    counts.append(int(norm.num_batches_tracked))
+    assert counts[1] > counts[0] > 0
+    assert not has_statistics(second.model.backbone.stack1.conv1_1.norm)
+
+
+@pytest.mark.parametrize("row", ["nae", "seqnet", "inet_seqnet"])
+def test_the_comparison_of_heads_holds_no_norms_that_its_start_lacks(row):
+    def norms(name):
+        cfg = load_config(config_path(f"demo/heads/{name}.yaml"), ["MODEL.DEVICE", "cpu"])
+        return set(held_norms(build_model(cfg).train()))
+
+    # The rescaler is part of the start's head, too, but nothing passes it there. One fifth stage fills both.
+    start = norms("initialized") - {"roi_heads.reid_head.rescaler"}
+    assert {name.replace("reid_res5", "res5") for name in norms(row)} <= start
