@@ -44,6 +44,9 @@ class Reproduction:
         base = tables["scales"][kind]
         self.scale: Mapping[str, Any] = {**base, **own, "runs": {**base["runs"], **own.get("runs", {})}}
         self.table: Mapping[str, Any] = tables["tables"][table]
+        scales = _scales_of(tables, table)
+        if scale not in scales:
+            raise ValueError(f"{table}: no row has a run at scale {scale}; there are some at {', '.join(scales)}")
         self.columns: dict[str, str] = self.table["columns"]
         if self.columns == "galleries":
             self.columns = {f"mAP, gallery {size}": f"galleries/{size}/mAP" for size in self.scale["galleries"]}
@@ -66,8 +69,6 @@ class Reproduction:
             if "runs" not in r or kind in r["runs"]
         }
         self.wanted = list(dict.fromkeys(run for _, run in self._rows.values() if run))
-        if not self.wanted:
-            raise ValueError(f"{table}: no row has a run at scale {scale}; see tools/paper_tables.yaml")
 
     def folder(self, run: str, seed: int) -> Path:
         """OUTPUT_DIR of a run."""
@@ -230,3 +231,10 @@ class Reproduction:
         if kind in self.scale.get("detectors", {}) and ("two_step" in self.scale["runs"][run] or kind != "search"):
             return kind in self._detectors and ("two_step" in self.scale["runs"][run] or kind in self._box_columns(run))
         return kind == "annotated" or not self._is_annotated(run)
+
+
+def _scales_of(tables: Mapping[str, Any], table: str) -> list[str]:
+    """Scales at which a table has rows."""
+    content, scales = tables["tables"][table], tables["scales"]
+    kinds = {kind for row in content["rows"] for kind in row.get("runs", {})}
+    return [name for name in content.get("scales", scales) if scales[name].get("like", name) in kinds]

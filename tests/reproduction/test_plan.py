@@ -108,5 +108,15 @@ def test_weights_that_are_here_stand_in_the_place_of_the_first_stage(tmp_path):
 
 
 def test_a_table_without_a_row_at_the_scale_is_an_error(tmp_path):
-    with pytest.raises(ValueError, match="fig4: no row has a run at scale study"):
+    with pytest.raises(ValueError, match=r"fig4: no row has a run at scale study; there are some at demo, .*, paper$"):
         Reproduction(TABLES, table="fig4", scale="study", output=tmp_path, seeds=[1], root=ROOT)
+
+
+def test_rows_named_by_their_iterations_have_these(tmp_path):
+    for scale in ("demo", "scenes100", "scenes101", "scenes102"):
+        plan = Reproduction(TABLES, table="split", scale=scale, output=tmp_path, seeds=[1], root=ROOT)
+        (own,) = (step for step in plan.steps(resume=False) if step.folder.parent.name == "initialized")
+        assert load_config(str(own.config_file), own.options).SOLVER.MAX_ITER == 1400
+    # There the run behind "400, 1,400" has half of that.
+    with pytest.raises(ValueError, match="split: no row has a run at scale hard; there are some at demo, scenes100, "):
+        Reproduction(TABLES, table="split", scale="hard", output=tmp_path, seeds=[1], root=ROOT)
