@@ -59,8 +59,8 @@ def _add_backbone_config(cfg: CN) -> None:
     cfg.MODEL.SWIN.DROP_PATH_RATE = 0.0
     # Keep the batch norms of the model in evaluation mode while training (their affine weights still learn). Ours.
     cfg.MODEL.HOLD_BATCH_NORM = False
-    # Beginnings of names of modules whose batch norms are not held: those that the first stage's weights do not have,
-    # whose statistics are therefore still the initial ones. Ours.
+    # Beginnings of names of modules whose batch norms are not held: those that the weights a run starts from do not
+    # have, whose statistics are therefore still the initial ones. Without HOLD_BATCH_NORM all are live anyway. Ours.
     cfg.MODEL.LIVE_BATCH_NORM = ()
     # Dropout probability after each fully-connected layer of VGG16BoxHead, in [0, 1); Caffe's VGG16 has 0.5.
     cfg.MODEL.ROI_BOX_HEAD.DROPOUT = 0.5
