@@ -48,6 +48,10 @@ class HeldNormsChecked(HookBase):
                 ", ".join(shortest_names(self._passed, filled)),
             )
 
+    def after_train(self) -> None:
+        """Warn of a run that did not survive its first iteration, for which they may be the reason."""
+        self.after_step()
+
     def _note(self, name: str, *_: object) -> None:
         self._passed[name] = None
 

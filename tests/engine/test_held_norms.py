@@ -9,6 +9,8 @@ from torch import nn
 
 from inet_d2.engine import INetTrainer, load_config
 from inet_d2.engine.held_norms import has_statistics, held_norms, shortest_names
+from inet_d2.engine.run_stopped import RunStoppedError
+from inet_d2.engine.train_step import TrainStep
 from places import config_path
 
 
@@ -61,6 +63,17 @@ def test_nothing_is_told_of_norms_that_no_loss_passes(run_cfg, caplog):
     trainer = INetTrainer(run_cfg("pairs", "SOLVER.MAX_ITER", 1, "MODEL.LIVE_BATCH_NORM", ("backbone", "roi_heads")))
     trainer.model.roi_heads.reid_head.idle = nn.BatchNorm1d(2).eval()
     assert messages(caplog, trainer) == []
+
+
+def test_a_run_that_its_first_iteration_ends_tells_of_them(run_cfg, caplog, monkeypatch):
+    def check(*_):
+        raise RunStoppedError("not finite")
+
+    monkeypatch.setattr(TrainStep, "_check", check)
+    trainer = INetTrainer(run_cfg("pairs", "SOLVER.MAX_ITER", 2))
+    with pytest.raises(RunStoppedError):
+        trainer.train()
+    assert "batch norms in backbone, roi_heads; " in caplog.text
 
 
 def test_norms_are_live_and_told_of_again_after_a_resume(run_cfg, caplog):
