@@ -28,6 +28,7 @@ class NAEROIHeads(INetRes5ROIHeads):
     @configurable
     def __init__(self, *, reid_head: NormAwareHead, **kwargs: object) -> None:
         super().__init__(reid_head=reid_head, **kwargs)
+        reid_head.score_by_length()
 
     @classmethod
     def from_config(cls, cfg: CfgNode, input_shape: dict[str, ShapeSpec]) -> dict:

@@ -40,7 +40,8 @@ class NormAwareHead(nn.Module):
             )
         self.pooled_projector = _projector(pooled_dim, embed_dim // 2)
         self.region_projector = _projector(region_dim, embed_dim // 2)
-        self.rescaler = nn.BatchNorm1d(1)
+        # Learns where heads score by the length (`score_by_length`): processes wait for a gradient of all that learns.
+        self.rescaler = nn.BatchNorm1d(1).requires_grad_(False)
 
     @classmethod
     def from_config(cls, cfg: CfgNode, pooled_shape: ShapeSpec, feature_shape: ShapeSpec) -> dict:
@@ -73,6 +74,10 @@ class NormAwareHead(nn.Module):
             (R, D) float, unit length.
         """
         return F.normalize(self._project(pooled, region_features))
+
+    def score_by_length(self) -> None:
+        """Let the layer learn that only :meth:`embed_and_score` passes; heads that call it do this first."""
+        self.rescaler.requires_grad_(True)
 
     def embed_and_score(self, pooled: Tensor, region_features: Tensor) -> tuple[Tensor, Tensor]:
         """Embed regions, and tell from the same vectors whether they are people.

@@ -52,6 +52,7 @@ class SeqROIHeads(INetRes5ROIHeads):
         **kwargs: object,
     ) -> None:
         super().__init__(reid_head=reid_head, **kwargs)
+        reid_head.score_by_length()
         self.reid_res5 = reid_res5
         self.reid_predictor = reid_predictor
         self.second_nms_thresh = second_nms_thresh

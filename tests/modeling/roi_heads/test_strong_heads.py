@@ -105,6 +105,15 @@ def test_a_training_step(name, losses, strong_model, make_image):
         assert model.backbone.stem.conv1.norm.num_batches_tracked == 1
 
 
+def test_plain_heads_leave_nothing_without_a_gradient(strong_model, make_image):
+    # Several processes would wait for it: the length that they do not score by must not count as learning.
+    model = strong_model("nae_r50", "MODEL.ROI_HEADS.NAME", "INetRes5ROIHeads").train()
+    with EventStorage():
+        sum(model([make_image(PEOPLE, seed=1), make_image(PEOPLE[1:], seed=2)]).values()).backward()
+    assert not [name for name, value in model.named_parameters() if value.requires_grad and value.grad is None]
+    assert not model.roi_heads.reid_head.rescaler.weight.requires_grad
+
+
 def test_the_second_head_trains_on_the_boxes_of_the_first(strong_model, make_image):
     torch.manual_seed(0)
     model = strong_model("seqnet_r50").train()
