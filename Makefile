@@ -1,4 +1,4 @@
-# make demo   from nothing to a trained person search with figures and a picture (CPU, about 8 minutes with bfloat16)
+# make demo   from nothing to a trained person search with figures and a picture (CPU, about 10 minutes with bfloat16)
 # make test   the whole suite
 # make lint   ruff
 # make faults 20 killed trainings, 1000 broken files, full disks, lost processes, in one table (docs/faults.md)
