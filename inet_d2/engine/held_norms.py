@@ -1,59 +1,38 @@
 """A hook that tells of batch norms which are held at statistics that they never had."""
 
 from collections.abc import Collection
-from functools import partial
 from logging import getLogger
 
 from detectron2.engine import HookBase
 from torch import nn
-from torch.utils.hooks import RemovableHandle
 
 _logger = getLogger(__name__)
 
 
 class HeldNormsChecked(HookBase):
-    """Warns after the first iteration of batch norms in evaluation mode whose statistics are the initial ones.
+    """Warns before training of batch norms in evaluation mode whose statistics are the initial ones.
 
-    Such a norm normalises nothing: the weights that the run starts from did not have it (MODEL.HOLD_BATCH_NORM). Only
-    an iteration shows which norms the losses pass; one that nothing passes is none to tell of.
+    Such a norm normalises nothing: the weights that the run starts from did not have it (MODEL.HOLD_BATCH_NORM). One
+    that does not learn is none to tell of: nothing passes it, like NormAwareHead's norm of lengths in heads that do not
+    score by them.
     """
 
-    def __init__(self) -> None:
-        self._passed: dict[str, None] = {}
-        self._handles: list[RemovableHandle] = []
-
-    def before_step(self) -> None:
-        """Watch the norms in question in the first iteration."""
-        if self.trainer.iter == self.trainer.start_iter:
-            self._handles = [
-                norm.register_forward_hook(partial(self._note, name))
-                for name, norm in held_norms(self.trainer.model).items()
-                if not has_statistics(norm)
-            ]
-
-    def after_step(self) -> None:
+    def before_train(self) -> None:
         """Warn once, with as few names as say which."""
-        if not self._handles:
-            return
-        for handle in self._handles:
-            handle.remove()
-        self._handles = []
-        if self._passed:
-            held = held_norms(self.trainer.model)
+        held = held_norms(self.trainer.model)
+        empty = [
+            name
+            for name, norm in held.items()
+            if not has_statistics(norm) and all(x.requires_grad for x in norm.parameters())
+        ]
+        if empty:
             filled = [name for name, norm in held.items() if has_statistics(norm)]
             _logger.warning(
                 "MODEL.HOLD_BATCH_NORM is True, but the weights that this run starts from have no statistics for the "
                 "batch norms in %s; with their initial ones they learn badly. Put these modules into "
                 "MODEL.LIVE_BATCH_NORM, or start from weights that have them.",
-                ", ".join(shortest_names(self._passed, filled)),
+                ", ".join(shortest_names(empty, filled)),
             )
-
-    def after_train(self) -> None:
-        """Warn of a run that did not survive its first iteration, for which they may be the reason."""
-        self.after_step()
-
-    def _note(self, name: str, *_: object) -> None:
-        self._passed[name] = None
 
 
 def held_norms(model: nn.Module) -> dict[str, nn.Module]:
